@@ -1,0 +1,65 @@
+# Everything here works on a machine with only Python 3.11 or newer and make.
+# `make demo` shows the product; `make test` is what CI runs.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# A uv on the PATH is used as it is; without one, setup puts the pinned uv into .venv.
+UV     := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-emit-index-url --no-emit-find-links --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format types unit demo lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## install everything into .venv (quick when nothing changed)
+
+$(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(MAKE) --no-print-directory venv
+	@test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement requirements/uv.txt
+	@echo "installing the pinned requirements into $(VENV)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv:
+	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
+	elif $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	else echo "This Python has no ensurepip: install its venv package (Debian: python3-venv), or uv." >&2; exit 1; fi
+
+test: setup lint types  ## lint, type-check and run the whole test suite
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+lint: setup  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup  ## mypy, strict
+	$(BIN)/mypy
+
+unit: setup  ## only the tests that open no socket
+	$(BIN)/pytest tests/unit
+
+demo: setup  ## two workers, a web page and a simulated Planet: 24 orders from request to verified files
+	@$(BIN)/planet-orders demo
+
+lock: setup  ## compile requirements/*.txt from pyproject.toml
+	$(COMPILE) pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
+	echo uv | $(COMPILE) - --constraints requirements/dev.txt --output-file requirements/uv.txt
+
+clean:  ## remove what setup, tests and demo made
+	rm -rf $(VENV) .demo .planet-orders .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
