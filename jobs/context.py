@@ -1,0 +1,41 @@
+"""What a stage has at hand: clients, the destination, a fenced notebook, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from jobs.destination import Destination
+from jobs.policy import Policy
+from jobs.run import Facts, FileRecord, Run
+from planet_sdk import OrdersClient
+
+
+class Notebook(Protocol):
+    """What a stage must write down while it works, through the fence of its job."""
+
+    async def note(self, facts: Facts, files: Mapping[str, FileRecord] | None = None) -> None:
+        """Write fields and files of the run; raises jobs.errors.Fenced if the job is no longer this worker's."""
+
+    async def files(self) -> list[FileRecord]:
+        """The files noted so far."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """Everything a stage may touch. It never enqueues, and never writes the run's state itself."""
+
+    orders: OrdersClient
+    destination: Destination
+    notebook: Notebook
+    staging: Path  # files on their way to an object store
+    policy: Policy = field(default_factory=Policy)
+    now: Callable[[], datetime] = _utc_now
+    progress: Callable[[str, int, int | None], None] = lambda path, done, total: None  # noqa: ARG005 — the shape of a callback

@@ -1,0 +1,119 @@
+"""Everything this package raises.
+
+JobsError
+├── BadRequest        the request cannot be ordered; every problem names its field
+├── RunNotFound       no run has this id (or it is older than runs are kept)
+├── KeyReused         the producer's key already belongs to a run with another request
+├── NotPossible       the run's state does not allow it
+├── RunFailed         result() of a run that ended without its files
+├── ResultTimeout     result() waited long enough; the run goes on
+├── Fenced            this worker no longer owns the job; what it learnt is dropped
+└── DestinationError  the destination cannot be used (jobs.destination)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.run import Run
+
+__all__ = [
+    "BadRequest",
+    "DestinationError",
+    "Fenced",
+    "JobsError",
+    "KeyReused",
+    "NotPossible",
+    "Problem",
+    "ResultTimeout",
+    "RunFailed",
+    "RunNotFound",
+]
+
+
+class JobsError(Exception):
+    """The root of everything this package raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one field of a request, and what to do about it."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class BadRequest(JobsError):
+    """The request cannot be ordered as it is.
+
+    Attributes:
+        problems: what is wrong, field by field.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class RunNotFound(JobsError):
+    """No run has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id}; `planet-orders list` shows those that are kept")
+        self.run_id = run_id
+
+
+class KeyReused(JobsError):
+    """The key already belongs to a run with another request; nothing was submitted."""
+
+    def __init__(self, key: str, run_id: str) -> None:
+        super().__init__(f"key {key!r} already belongs to run {run_id}, whose request is another one; choose a new key")
+        self.key, self.run_id = key, run_id
+
+
+class NotPossible(JobsError):
+    """The run's state does not allow what was asked."""
+
+    def __init__(self, run_id: str, message: str) -> None:
+        super().__init__(f"run {run_id}: {message}")
+        self.run_id = run_id
+
+
+class RunFailed(JobsError):
+    """The run ended without all of its files.
+
+    Attributes:
+        run: the run as it ended, with its error.
+    """
+
+    def __init__(self, run: Run) -> None:
+        reason = run.error.message if run.error else (run.reason or "no reason was recorded")
+        super().__init__(f"run {run.run_id} ended {run.state}: {reason}")
+        self.run = run
+
+
+class ResultTimeout(JobsError):
+    """The run had not ended when the time was up; it goes on."""
+
+    def __init__(self, run_id: str, timeout_s: float, state: str) -> None:
+        super().__init__(f"run {run_id} is still {state} after {timeout_s:g} s; it goes on, ask again")
+        self.run_id, self.timeout_s, self.state = run_id, timeout_s, state
+
+
+class Fenced(JobsError):
+    """This worker no longer owns the job: another one has it, or the run has moved on."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(f"job {job_id}: {why}")
+        self.job_id, self.why = job_id, why
+
+
+class DestinationError(JobsError):
+    """The destination cannot be used."""

@@ -1,0 +1,124 @@
+"""Every Redis key of the project, made by the functions here.
+
+    key                            type    lives                               written by
+    -----------------------------  ------  ----------------------------------  -------------------------------------
+    orders:run:{run_id}            hash    while unfinished, then `retention`  submit, begin, note, move, ask_cancel
+    orders:history:{run_id}        list    as its run                          submit, begin, move
+    orders:files:{run_id}          hash    as its run                          note
+    orders:key:{sha256 of a key}   string  as its run                          submit, move
+    orders:order:{order_id}        string  as its run                          note, move
+    orders:runs                    zset    permanent; run_id by creation       submit, sweep
+    orders:runs:{state}            zset    permanent; run_id by last move      submit, begin, move, sweep
+    orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
+    orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
+    orders:lease:{duty}            string  the lease                           the worker that holds the duty
+    orders:workers                 zset    permanent; worker by last sign      health
+    orders:worker:{name}           hash    a day after its last sign           health
+    orders:disk:{sha256 of a url}  string  permanent                           start-up of a worker
+    arq:queue                      zset    permanent; job_id by due or lease   arq, submit, claim, renew, move, sweep
+    arq:job:{job_id}               string  as its run; arq's own: a day        arq, submit, move, sweep
+    arq:in-progress:{job_id}       string  the lease; holds the owner's name   claim, renew, move
+    arq:retry:{job_id}             string  a day after the last start          claim, arq
+    arq:result:{job_id}            string  an hour                             move, arq
+    arq:abort                      zset    permanent; emptied by the workers   arq's Job.abort, claim
+    {queue}:health-check[:{name}]  string  some seconds                        health
+    {queue}:bell                   pub/sub channel: "job", "cancel:{run_id}"   submit, move, ask_cancel
+
+Times are milliseconds since 1970, on the server's clock. "permanent" keys hold ids only, which their writers remove.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from arq.constants import health_check_key_suffix, in_progress_key_prefix, job_key_prefix, result_key_prefix
+from arq.constants import retry_key_prefix as arq_retry_key_prefix
+
+PREFIX = "orders"
+
+RUNS = f"{PREFIX}:runs"
+WATCH = f"{PREFIX}:watch"
+EVENTS = f"{PREFIX}:events"
+WORKERS = f"{PREFIX}:workers"
+
+PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, "arq:abort"})
+"""Keys without a lifetime, besides queues, the state indexes and the disk marks."""
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def run(run_id: str) -> str:
+    """The run's record."""
+    return f"{PREFIX}:run:{run_id}"
+
+
+def history(run_id: str) -> str:
+    """The run's transitions, oldest first, as JSON lines."""
+    return f"{PREFIX}:history:{run_id}"
+
+
+def files(run_id: str) -> str:
+    """The files of the run's order: path to JSON."""
+    return f"{PREFIX}:files:{run_id}"
+
+
+def producer_key(key: str) -> str:
+    """Which run a producer's key belongs to."""
+    return f"{PREFIX}:key:{_digest(key)}"
+
+
+def order(order_id: str) -> str:
+    """Which run an order belongs to."""
+    return f"{PREFIX}:order:{order_id}"
+
+
+def state(state: str) -> str:
+    """The runs in a state, by their last move."""
+    return f"{PREFIX}:runs:{state}"
+
+
+def lease(duty: str) -> str:
+    """Who in the fleet has a duty that only one may have."""
+    return f"{PREFIX}:lease:{duty}"
+
+
+def worker(name: str) -> str:
+    """What a worker last said of itself."""
+    return f"{PREFIX}:worker:{name}"
+
+
+def disk(destination: str) -> str:
+    """The mark of the disk behind a destination folder."""
+    return f"{PREFIX}:disk:{_digest(destination)}"
+
+
+def job(job_id: str) -> str:
+    """arq's payload of a job."""
+    return job_key_prefix + job_id
+
+
+def in_progress(job_id: str) -> str:
+    """arq's mark of a job in hand; here it holds the owner's name and lives as long as the lease."""
+    return in_progress_key_prefix + job_id
+
+
+def retry(job_id: str) -> str:
+    """arq's count of a job's starts."""
+    return arq_retry_key_prefix + job_id
+
+
+def result(job_id: str) -> str:
+    """arq's result of a job."""
+    return result_key_prefix + job_id
+
+
+def health(queue: str, worker_name: str | None = None) -> str:
+    """arq's health check: the shared key of a queue, or one worker's own."""
+    return queue + health_check_key_suffix + (f":{worker_name}" if worker_name else "")
+
+
+def bell(queue: str) -> str:
+    """The channel on which new work and cancellations are announced."""
+    return f"{queue}:bell"

@@ -1,0 +1,31 @@
+-- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may.
+-- KEYS: 1 run  2 history  3 in-progress  4 runs queued  5 runs creating  6 events
+-- ARGV: 1 run id  2 job id  3 owner  4 worker's name
+-- Returns {'begun', field, value, ...}, {'fenced'} (another worker has the job), {'moved'} (the run has another job, or
+-- none) or {'unknown'} (there is no such run).
+if redis.call('GET', KEYS[3]) ~= ARGV[3] then return {'fenced'} end
+local job = redis.call('HGET', KEYS[1], 'job_id')
+if not job then return {redis.call('EXISTS', KEYS[1]) == 1 and 'moved' or 'unknown'} end
+if job ~= ARGV[2] then return {'moved'} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+redis.call('HINCRBY', KEYS[1], 'starts', 1)
+local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
+redis.call('HSET', KEYS[1], 'worker', ARGV[4])
+
+-- A queued run becomes a creating one: the only move that is no change of job.
+if redis.call('HGET', KEYS[1], 'state') == 'queued' then
+  redis.call('HSET', KEYS[1], 'state', 'creating', 'updated_at', now)
+  redis.call('ZREM', KEYS[4], ARGV[1])
+  redis.call('ZADD', KEYS[5], now, ARGV[1])
+  redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = 'creating', stage = 'create', reason = 'started',
+             tries = tries, worker = ARGV[4]}))
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', 'run_id', ARGV[1], 'state', 'creating', 'stage', 'create',
+             'reason', 'started', 'at', now)
+end
+
+local run = redis.call('HGETALL', KEYS[1])
+table.insert(run, 1, 'begun')
+return run

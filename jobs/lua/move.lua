@@ -1,0 +1,73 @@
+-- The one place where a run moves: check who asks, change the run, end its job, enqueue the next, keep the history.
+-- KEYS: 1 run  2 history  3 files  4 runs in the new state  5 events  6 watch  7 queue  8 bell
+--       9 producer key, or ''  10 order index, or ''  11 in-progress, job, retry and result of the job that ends
+--       (11 to 14, or ''), 15 job that comes, or ''
+-- ARGV: 1 JSON of the move, see jobs.store.Move
+-- Returns 'moved', 'again' (this very move was made before: the answer was lost), 'fenced' (another worker has the
+-- job, or the run is not parked) or 'stale' (the run has moved on).
+local move = cjson.decode(ARGV[1])
+local run = KEYS[1]
+local now_parts = redis.call('TIME')
+local now = now_parts[1] * 1000 + math.floor(now_parts[2] / 1000)
+
+local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'key', 'order_id')
+if had[1] == move.id then return 'again' end
+if tonumber(had[2] or '0') ~= move.step then return 'stale' end
+
+-- Who may move the run: the owner of its job, the watcher if it is parked, a person if nobody has it in hand.
+if move.by == 'owner' then
+  if redis.call('GET', KEYS[11]) ~= move.owner then return 'fenced' end
+  if had[4] ~= move.job_id then return 'stale' end
+elseif move.by == 'watcher' then
+  if had[4] or not redis.call('ZSCORE', KEYS[6], move.run_id) then return 'fenced' end
+else
+  if had[3] ~= move.from_state then return 'stale' end
+  if had[4] and redis.call('EXISTS', KEYS[11]) == 1 then return 'fenced' end
+end
+
+-- The job that ends, and the parking place.
+if move.job_id ~= '' then
+  redis.call('ZREM', KEYS[7], move.job_id)
+  redis.call('DEL', KEYS[11], KEYS[12], KEYS[13])
+  if move.result ~= '' then redis.call('SET', KEYS[14], move.result, 'PX', move.result_ms) end
+end
+redis.call('ZREM', KEYS[6], move.run_id)
+
+-- The run itself.
+if had[3] ~= move.state then redis.call('ZREM', move.state_prefix .. had[3], move.run_id) end
+redis.call('ZADD', KEYS[4], now, move.run_id)
+for name, text in pairs(move.fields) do
+  if text == '' then redis.call('HDEL', run, name) else redis.call('HSET', run, name, text) end
+end
+redis.call('HSET', run, 'last_move', move.id, 'step', move.step + 1, 'state', move.state, 'stage', move.stage,
+           'reason', move.reason, 'updated_at', now)
+redis.call('HDEL', run, 'starts')
+if move.enters_stage then redis.call('HDEL', run, 'tries', 'faults') end
+if KEYS[10] ~= '' then redis.call('SET', KEYS[10], move.run_id) end
+redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = move.state, stage = move.stage, reason = move.reason,
+           tries = move.tries, worker = move.worker}))
+redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'run_id', move.run_id, 'state', move.state,
+           'stage', move.stage, 'reason', move.reason, 'at', now)
+
+-- What comes next: a job, the parking place, or the end, from which on the run's keys have a lifetime.
+if move.next_job_id ~= '' then
+  redis.call('HSET', run, 'job_id', move.next_job_id)
+  redis.call('PSETEX', KEYS[15], move.job_ms, move.payload)
+  redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
+  if move.delay_ms == 0 then redis.call('PUBLISH', KEYS[8], 'job') end
+else
+  redis.call('HDEL', run, 'job_id')
+  if move.park_ms >= 0 then redis.call('ZADD', KEYS[6], now + move.park_ms, move.run_id) end
+end
+
+local mine = {run, KEYS[2], KEYS[3]}
+if KEYS[9] ~= '' then mine[#mine + 1] = KEYS[9] end
+if KEYS[10] ~= '' then mine[#mine + 1] = KEYS[10] end
+if move.is_final then
+  redis.call('HSET', run, 'finished_at', now)
+  for _, key in ipairs(mine) do redis.call('PEXPIRE', key, move.retention_ms) end
+else
+  redis.call('HDEL', run, 'finished_at')
+  for _, key in ipairs(mine) do redis.call('PERSIST', key) end
+end
+return 'moved'

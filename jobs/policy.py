@@ -1,0 +1,43 @@
+"""How patient the stages are."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from jobs.run import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often a stage is tried, how long each wait is, and how many files travel at once."""
+
+    max_faults: dict[Stage, int] = field(
+        default_factory=lambda: {Stage.CREATE: 8, Stage.WAIT: 8, Stage.DOWNLOAD: 10, Stage.VALIDATE: 5}
+    )
+    max_faults_of_bugs: int = 3  # an error of ours is not mended by repetition
+    max_starts: int = 5  # a job that ended its worker this often is set aside
+    backoff_base_s: float = 2
+    backoff_cap_s: float = 300
+    stage_timeout_s: dict[Stage, float] = field(
+        default_factory=lambda: {Stage.CREATE: 300, Stage.WAIT: 300, Stage.DOWNLOAD: 6 * 3600, Stage.VALIDATE: 6 * 3600}
+    )
+    settle_s: float = 30  # how long Planet's list may lag behind a POST before "not there" is believed
+    first_check_s: float = 5  # a parked run is first looked at after this, then ever more rarely
+    max_check_s: float = 60
+    check_growth: float = 1.5
+    transfers_per_run: int = 4
+    max_refetches: int = 3  # times validate may send files back to download
+
+    def backoff_s(self, faults: int, rng: random.Random | None = None) -> float:
+        """The wait before the next try: exponential, with full jitter above half."""
+        ceiling = min(self.backoff_cap_s, self.backoff_base_s * 2**faults)
+        return ceiling * (rng or _random).uniform(0.5, 1)
+
+    def next_check_s(self, waited_s: float) -> float:
+        """When to look at a parked order again, by how long it has been waited for already."""
+        growth = self.check_growth - 1
+        return min(self.max_check_s, max(self.first_check_s, waited_s * growth))
+
+
+_random = random.Random()  # noqa: S311 — jitter needs no secrecy

@@ -1,0 +1,214 @@
+"""The record of a run: one request's way through the four stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+
+class Stage(StrEnum):
+    """A step of a run; each is one arq job at a time, named like the stage."""
+
+    CREATE = "create"
+    WAIT = "wait"
+    DOWNLOAD = "download"
+    VALIDATE = "validate"
+
+    @property
+    def state(self) -> State:
+        """The state a run has while it is in this stage."""
+        return _STATE_OF_STAGE[self]
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    CREATING = "creating"
+    WAITING = "waiting"
+    DOWNLOADING = "downloading"
+    VALIDATING = "validating"
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a run in this state moves only when somebody asks for a retry."""
+        return self in FINAL_STATES
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a run that ended so has delivered verified files."""
+        return self in {State.DONE, State.PARTIAL}
+
+
+FINAL_STATES = frozenset({State.DONE, State.PARTIAL, State.FAILED, State.CANCELLED, State.EXPIRED})
+
+_STATE_OF_STAGE = {
+    Stage.CREATE: State.CREATING,
+    Stage.WAIT: State.WAITING,
+    Stage.DOWNLOAD: State.DOWNLOADING,
+    Stage.VALIDATE: State.VALIDATING,
+}
+
+
+class FailureKind(StrEnum):
+    """Whose turn it is when something fails; decides whether a stage is tried again."""
+
+    TEMPORARY = "temporary"  # network, 429, 5xx on what is safe to repeat: try again later
+    PLANET = "planet"  # the order failed at Planet: nobody's fault here, and final
+    PRODUCER = "producer"  # a bad request, a wrong key, an unusable destination: no retry helps
+    BUG = "bug"  # ours: a few tries, then failed with the traceback
+
+
+class Failure(BaseModel):
+    """What went wrong, with everything needed to look at it later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: FailureKind
+    type: str
+    message: str
+    stage: Stage | None = None
+    traceback: str | None = None
+
+
+def _instant(value: Any) -> Any:
+    """Read milliseconds since 1970, as the scripts write them."""
+    if isinstance(value, str | bytes | int):
+        return datetime.fromtimestamp(int(value) / 1000, UTC)
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else value
+
+
+def to_ms(instant: datetime) -> int:
+    """Milliseconds since 1970."""
+    return round(instant.timestamp() * 1000)
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(datetime.isoformat, when_used="json")]
+
+
+class Run(BaseModel):
+    """One request's way through the four stages, as Redis keeps it.
+
+    Written only by the scripts beside jobs.store: a run moves in one place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run_id: str
+    state: State
+    stage: Stage
+    name: str
+    request: Annotated[dict[str, Any], BeforeValidator(_from_json)]
+    fingerprint: str
+    destination: str
+    created_at: Instant
+    updated_at: Instant
+
+    key: str | None = None
+    producer: str | None = None
+    batch_id: str | None = None
+    deadline_at: Instant | None = None
+    finished_at: Instant | None = None
+
+    step: int = 0  # counts the run's moves from job to job; a job's id ends with it
+    job_id: str | None = None  # the one job that may move the run; None while parked and at the end
+    starts: int = 0  # times this job was started without an outcome: grows when workers die in it
+    tries: int = 0  # times the stage was started since the run entered it
+    faults: int = 0  # charged failures of the stage since the run entered it
+    worker: str | None = None  # who has, or had, the job in hand
+    cancel_requested: bool = False
+    reason: str | None = None  # of the last move
+
+    rebuys: int = 0  # times a person asked to order again
+    intent_at: Instant | None = None  # a POST may be on its way or taken; see jobs.stages.create
+    order_id: str | None = None
+    order_state: str | None = None
+    order_message: str | None = None
+    error_hints: Annotated[list[Any], BeforeValidator(_from_json)] = []
+
+    files_total: int | None = None
+    files_done: int = 0
+    bytes_total: int | None = None
+    bytes_done: int = 0
+    refetches: int = 0  # times validate sent files back to download
+
+    error: Annotated[Failure | None, BeforeValidator(_from_json)] = None
+
+    @property
+    def order_name(self) -> str:
+        """The `name` the order carries at Planet: the request's own, and the run id by which it can be found again."""
+        suffix = f"-{self.rebuys + 1}" if self.rebuys else ""
+        return f"{self.name}-{self.run_id}{suffix}"
+
+    @classmethod
+    def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
+        """Read the hash that the scripts keep."""
+        return cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+
+
+Facts = Mapping[str, Any]
+"""Fields of a run that a stage has learnt; None removes a field."""
+
+
+def encode_facts(facts: Facts) -> dict[str, str]:
+    """Fields as the run's hash holds them; a removed one becomes the empty string, which the scripts delete."""
+    return {name: _encode(name, value) for name, value in facts.items()}
+
+
+def _encode(name: str, value: Any) -> str:
+    if name not in Run.model_fields:
+        raise KeyError(f"a run has no field {name!r}")
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case datetime():
+            return str(to_ms(value))
+        case BaseModel():
+            return value.model_dump_json()
+        case dict() | list():
+            return json.dumps(value, separators=(",", ":"))
+        case _:
+            return str(value)
+
+
+class Transition(BaseModel):
+    """One line of a run's history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: Instant
+    state: State
+    stage: Stage
+    reason: str = ""
+    tries: int = 0
+    worker: str | None = None
+
+
+class FileRecord(BaseModel):
+    """One file of a run's order, as far as it has come."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str  # relative to the run's destination
+    size_bytes: int | None = None
+    fetched_bytes: int = 0  # over the wire, all tries together
+    sha256: str | None = None
+    md5: str | None = None
+    verified: bool = False
+    problem: str | None = None

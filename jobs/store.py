@@ -1,0 +1,316 @@
+"""The runs in Redis: reads, and the five scripts that write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from time import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jobs import keys
+from jobs.errors import Fenced, NotPossible, RunNotFound
+from jobs.moves import By, Move, job_id_of, job_payload
+from jobs.run import FINAL_STATES, Facts, FileRecord, Run, Stage, State, Transition, encode_facts
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis
+    from redis.commands.core import AsyncScript
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One move of one run, as the fleet's event stream tells it."""
+
+    id: str
+    run_id: str
+    state: State
+    stage: Stage
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things are kept."""
+
+    retention: timedelta = timedelta(days=90)  # a run after its end: as long as Planet keeps an order
+    result: timedelta = timedelta(hours=1)  # arq's result of a stage's job
+    job: timedelta = timedelta(days=90)  # a job's payload: no run may outlive its job
+
+
+class RunStore:
+    """Reads and moves runs. Every write is one script: it happens whole, or not at all."""
+
+    def __init__(self, redis: ArqRedis, *, queue: str = "arq:queue", lifetimes: Lifetimes | None = None) -> None:
+        self.redis = redis
+        self.queue = queue
+        self.lifetimes = lifetimes or Lifetimes()
+        self._submit, self._begin, self._note, self._move, self._ask_cancel = (
+            _script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
+        )
+
+    # What producers do
+
+    async def submit(self, run_id: str, facts: Facts, *, fingerprint: str, key: str | None) -> tuple[str, str]:
+        """Write a new run and enqueue its create job, in one transaction.
+
+        Returns:
+            ("created", run_id), ("known", the run that the key already has), or ("reused", that run, when its
+            request is another one). Idempotent with a key; without one, a repeated call is a second run.
+        """
+        (answer,) = await self.submit_many([(run_id, facts, fingerprint, key)])
+        return answer
+
+    async def submit_many(self, runs: Iterable[tuple[str, Facts, str, str | None]]) -> list[tuple[str, str]]:
+        """Submit several runs in one round trip; each is its own transaction, and has its own answer."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for run_id, facts, fingerprint, key in runs:
+                job_id = job_id_of(run_id, Stage.CREATE, 0)
+                fields = encode_facts({**facts, "state": State.QUEUED, "stage": Stage.CREATE})
+                await self._submit(
+                    keys=[
+                        keys.run(run_id),
+                        keys.history(run_id),
+                        keys.producer_key(key) if key else "",
+                        keys.RUNS,
+                        keys.state(State.QUEUED),
+                        keys.EVENTS,
+                        self.queue,
+                        keys.job(job_id),
+                        keys.bell(self.queue),
+                    ],
+                    args=[
+                        run_id,
+                        job_id,
+                        job_payload(Stage.CREATE, run_id, _now_ms()),
+                        _ms(self.lifetimes.job),
+                        fingerprint,
+                        *(text for pair in fields.items() if pair[1] for text in pair),
+                    ],
+                    client=pipe,
+                )
+            answers = await pipe.execute()
+        return [(what.decode(), run_id.decode()) for what, run_id in answers]
+
+    async def ask_cancel(self, run_id: str) -> str:
+        """Note that a run is to be cancelled; whoever has it, or gets it next, does it. Idempotent.
+
+        Returns:
+            The id of the run's job, or the empty string where it has none.
+        """
+        answer = await self._ask_cancel(
+            keys=[keys.run(run_id), keys.WATCH, self.queue, keys.bell(self.queue)], args=[run_id, *FINAL_STATES]
+        )
+        parts: list[str] = [part.decode() for part in answer]
+        match parts:
+            case ["asked", job_id]:
+                return job_id
+            case ["final", state]:
+                raise NotPossible(run_id, f"it has ended already ({state}); there is nothing to cancel")
+            case _:
+                raise RunNotFound(run_id)
+
+    # What workers do
+
+    async def begin(self, run_id: str, job_id: str, by: By) -> Run:
+        """Count the start of a stage and read the run.
+
+        Raises:
+            Fenced: another worker has the job, or the run has moved on: nothing was counted.
+            RunNotFound: there is no such run.
+        """
+        answer = await self._begin(
+            keys=[
+                keys.run(run_id),
+                keys.history(run_id),
+                keys.in_progress(job_id),
+                keys.state(State.QUEUED),
+                keys.state(State.CREATING),
+                keys.EVENTS,
+            ],
+            args=[run_id, job_id, by.owner, by.name],
+        )
+        what, *pairs = answer
+        match what.decode():
+            case "begun":
+                return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+            case "unknown":
+                raise RunNotFound(run_id)
+            case why:
+                raise Fenced(job_id, why)
+
+    async def note(self, run: Run, by: By, facts: Facts, files: Mapping[str, FileRecord] | None = None) -> None:
+        """Write down what the stage in hand must not forget. Idempotent; fenced by the job.
+
+        Raises:
+            Fenced: this worker no longer owns the job: nothing was written.
+        """
+        job_id = run.job_id or ""
+        order_id = facts.get("order_id")
+        what = {
+            "fields": encode_facts(facts),
+            "files": {path: record.model_dump_json(exclude_none=True) for path, record in (files or {}).items()},
+        }
+        answer = await self._note(
+            keys=[
+                keys.run(run.run_id),
+                keys.files(run.run_id),
+                keys.in_progress(job_id),
+                keys.order(order_id) if order_id else "",
+            ],
+            args=[run.run_id, job_id, by.owner, json.dumps(what)],
+        )
+        if answer != b"noted":
+            raise Fenced(job_id, answer.decode())
+
+    async def move(self, move: Move) -> None:
+        """Move a run: its record, its job, the next job and the history, all at once.
+
+        Safe to repeat when the answer was lost: the same Move is made once.
+
+        Raises:
+            Fenced: whoever asks may not, or no longer; nothing was changed.
+        """
+        run, job_id = move.run, move.run.job_id
+        answer = await self._move(
+            keys=[
+                keys.run(run.run_id),
+                keys.history(run.run_id),
+                keys.files(run.run_id),
+                keys.state(move.state),
+                keys.EVENTS,
+                keys.WATCH,
+                self.queue,
+                keys.bell(self.queue),
+                keys.producer_key(run.key) if run.key else "",
+                keys.order(move.order_id) if move.order_id else "",
+                *([make(job_id) for make in _JOB_KEYS] if job_id else [""] * len(_JOB_KEYS)),
+                keys.job(move.next_job_id) if move.next_job_id else "",
+            ],
+            args=[
+                move.as_json(
+                    now_ms=_now_ms(),
+                    state_prefix=keys.state(""),
+                    job_ms=_ms(self.lifetimes.job),
+                    result_ms=_ms(self.lifetimes.result),
+                    retention_ms=_ms(self.lifetimes.retention),
+                )
+            ],
+        )
+        if answer not in {b"moved", b"again"}:
+            raise Fenced(job_id or run.run_id, answer.decode())
+
+    # Parked runs
+
+    async def due_parked(self, limit: int) -> list[str]:
+        """The parked runs to look at now, the longest due first."""
+        seconds, micros = await self.redis.time()
+        now = seconds * 1000 + micros // 1000
+        return [run_id.decode() for run_id in await self.redis.zrangebyscore(keys.WATCH, "-inf", now, 0, limit)]
+
+    async def look_again(self, run_id: str, check_in_s: float) -> None:
+        """Leave a parked run where it is and look again later; does nothing to a run that is not parked."""
+        seconds, micros = await self.redis.time()
+        due = seconds * 1000 + micros // 1000 + round(check_in_s * 1000)
+        await self.redis.zadd(keys.WATCH, {run_id: due}, xx=True)
+
+    # Reads
+
+    async def get(self, run_id: str) -> Run:
+        """Read one run.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        fields = await _read(self.redis.hgetall(keys.run(run_id)))
+        if not fields:
+            raise RunNotFound(run_id)
+        return Run.from_hash(fields)
+
+    async def get_many(self, run_ids: Sequence[str]) -> list[Run]:
+        """Read several runs in one round trip; those that are gone are left out."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for run_id in run_ids:
+                pipe.hgetall(keys.run(run_id))
+            found = await pipe.execute()
+        return [Run.from_hash(fields) for fields in found if fields]
+
+    async def newest(self, state: State | None = None, limit: int = 50, before: datetime | None = None) -> list[Run]:
+        """The newest runs first: by creation, or, with a state, by when they came into it."""
+        index = keys.RUNS if state is None else keys.state(state)
+        newest = "+inf" if before is None else f"({round(before.timestamp() * 1000)}"
+        run_ids = await self.redis.zrevrangebyscore(index, newest, "-inf", start=0, num=limit)
+        return await self.get_many([run_id.decode() for run_id in run_ids])
+
+    async def count(self) -> dict[State, int]:
+        """How many runs are in each state."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for state in State:
+                pipe.zcard(keys.state(state))
+            return dict(zip(State, await pipe.execute(), strict=True))
+
+    async def history(self, run_id: str) -> list[Transition]:
+        """The run's transitions, oldest first."""
+        lines = await _read(self.redis.lrange(keys.history(run_id), 0, -1))
+        return [Transition.model_validate_json(line) for line in lines]
+
+    async def files(self, run_id: str) -> list[FileRecord]:
+        """The files of the run's order, by path."""
+        records = await _read(self.redis.hgetall(keys.files(run_id)))
+        return sorted(
+            (FileRecord.model_validate_json(record) for record in records.values()), key=lambda file: file.path
+        )
+
+    async def run_of_order(self, order_id: str) -> str | None:
+        """The run an order belongs to."""
+        run_id = await self.redis.get(keys.order(order_id))
+        return run_id.decode() if run_id else None
+
+    async def last_event_id(self) -> str:
+        """Where the event stream stands; events() from here misses nothing that comes later."""
+        newest = await self.redis.xrevrange(keys.EVENTS, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def events(self, after: str, block_s: float = 5) -> AsyncIterator[Event | None]:
+        """Moves after the event `after`, as they happen; None each time nothing came for `block_s` seconds."""
+        while True:
+            answer = await self.redis.xread({keys.EVENTS: after}, count=500, block=round(block_s * 1000))
+            if not answer:
+                yield None
+            for _, entries in answer:
+                for event_id, fields in entries:
+                    after = event_id.decode()
+                    yield _event(after, fields)
+
+
+_JOB_KEYS = (keys.in_progress, keys.job, keys.retry, keys.result)
+
+
+def _script(redis: ArqRedis, name: str) -> AsyncScript:
+    source = resources.files("jobs").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    return redis.register_script(source)
+
+
+async def _read(answer: Awaitable[T] | T) -> T:
+    """Await what redis-py types as perhaps awaitable."""
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+def _event(event_id: str, fields: Mapping[bytes, bytes]) -> Event:
+    text: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
+    at = datetime.fromtimestamp(int(text["at"]) / 1000, UTC)
+    return Event(event_id, text["run_id"], State(text["state"]), Stage(text["stage"]), text["reason"], at)
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
+
+
+def _now_ms() -> int:
+    return round(time() * 1000)
