@@ -10,7 +10,7 @@ from typing import Protocol
 
 from jobs.destination import Destination
 from jobs.policy import Policy
-from jobs.run import Facts, FileRecord, Run
+from jobs.run import Facts, FileRecord
 from planet_sdk import OrdersClient
 
 

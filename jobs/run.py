@@ -114,10 +114,10 @@ class Run(BaseModel):
     name: str
     request: Annotated[dict[str, Any], BeforeValidator(_from_json)]
     fingerprint: str
-    destination: str
     created_at: Instant
     updated_at: Instant
 
+    destination: str = ""  # where files end up; left empty by the producer, it becomes the fleet's own
     key: str | None = None
     producer: str | None = None
     batch_id: str | None = None

@@ -52,7 +52,7 @@ class RunStore:
         self.queue = queue
         self.lifetimes = lifetimes or Lifetimes()
         self._submit, self._begin, self._note, self._move, self._ask_cancel = (
-            _script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
+            script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
         )
 
     # What producers do
@@ -88,8 +88,8 @@ class RunStore:
                     args=[
                         run_id,
                         job_id,
-                        job_payload(Stage.CREATE, run_id, _now_ms()),
-                        _ms(self.lifetimes.job),
+                        job_payload(Stage.CREATE, run_id, now_ms()),
+                        ms(self.lifetimes.job),
                         fingerprint,
                         *(text for pair in fields.items() if pair[1] for text in pair),
                     ],
@@ -118,8 +118,8 @@ class RunStore:
 
     # What workers do
 
-    async def begin(self, run_id: str, job_id: str, by: By) -> Run:
-        """Count the start of a stage and read the run.
+    async def begin(self, run_id: str, job_id: str, by: By, destination: str) -> Run:
+        """Count the start of a stage and read the run; one that has no destination gets the fleet's.
 
         Raises:
             Fenced: another worker has the job, or the run has moved on: nothing was counted.
@@ -134,7 +134,7 @@ class RunStore:
                 keys.state(State.CREATING),
                 keys.EVENTS,
             ],
-            args=[run_id, job_id, by.owner, by.name],
+            args=[run_id, job_id, by.owner, by.name, destination],
         )
         what, *pairs = answer
         match what.decode():
@@ -195,11 +195,11 @@ class RunStore:
             ],
             args=[
                 move.as_json(
-                    now_ms=_now_ms(),
+                    now_ms=now_ms(),
                     state_prefix=keys.state(""),
-                    job_ms=_ms(self.lifetimes.job),
-                    result_ms=_ms(self.lifetimes.result),
-                    retention_ms=_ms(self.lifetimes.retention),
+                    job_ms=ms(self.lifetimes.job),
+                    result_ms=ms(self.lifetimes.result),
+                    retention_ms=ms(self.lifetimes.retention),
                 )
             ],
         )
@@ -292,9 +292,11 @@ class RunStore:
 _JOB_KEYS = (keys.in_progress, keys.job, keys.retry, keys.result)
 
 
-def _script(redis: ArqRedis, name: str) -> AsyncScript:
+def script(redis: ArqRedis, name: str) -> AsyncScript:
+    """One of the scripts in jobs/lua, ready to be called."""
     source = resources.files("jobs").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-    return redis.register_script(source)
+    registered: AsyncScript = redis.register_script(source)
+    return registered
 
 
 async def _read(answer: Awaitable[T] | T) -> T:
@@ -308,9 +310,11 @@ def _event(event_id: str, fields: Mapping[bytes, bytes]) -> Event:
     return Event(event_id, text["run_id"], State(text["state"]), Stage(text["stage"]), text["reason"], at)
 
 
-def _ms(duration: timedelta) -> int:
+def ms(duration: timedelta) -> int:
+    """A duration in milliseconds."""
     return round(duration.total_seconds() * 1000)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """This machine's clock, in milliseconds since 1970."""
     return round(time() * 1000)

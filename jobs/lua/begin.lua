@@ -1,6 +1,6 @@
 -- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may.
 -- KEYS: 1 run  2 history  3 in-progress  4 runs queued  5 runs creating  6 events
--- ARGV: 1 run id  2 job id  3 owner  4 worker's name
+-- ARGV: 1 run id  2 job id  3 owner  4 worker's name  5 the fleet's destination
 -- Returns {'begun', field, value, ...}, {'fenced'} (another worker has the job), {'moved'} (the run has another job, or
 -- none) or {'unknown'} (there is no such run).
 if redis.call('GET', KEYS[3]) ~= ARGV[3] then return {'fenced'} end
@@ -14,6 +14,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HINCRBY', KEYS[1], 'starts', 1)
 local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
 redis.call('HSET', KEYS[1], 'worker', ARGV[4])
+redis.call('HSETNX', KEYS[1], 'destination', ARGV[5])
 
 -- A queued run becomes a creating one: the only move that is no change of job.
 if redis.call('HGET', KEYS[1], 'state') == 'queued' then

