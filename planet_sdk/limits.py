@@ -6,8 +6,13 @@ shares its budget, which is why this is a protocol and not a class to inherit fr
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -40,3 +45,109 @@ class Limiter(Protocol):
 
     def pause(self, kind: RequestKind, delay_s: float) -> None:
         """Let nothing of this kind pass for `delay_s` seconds, because the server said so."""
+
+
+# Requests in any one second; a kind that is missing has no rate.
+PLANET_RATES: Mapping[RequestKind, int] = MappingProxyType(
+    {
+        RequestKind.CREATE: 3,
+        RequestKind.GET: 3,
+        RequestKind.LIST: 3,
+        RequestKind.CANCEL: 3,
+        RequestKind.BULK_CANCEL: 5,
+        RequestKind.STATS: 5,
+        RequestKind.LINK: 5,
+        RequestKind.SPEC: 10,
+        RequestKind.AUTH: 5,
+        RequestKind.DATA: 10,
+        RequestKind.ACTIVATE: 5,
+        RequestKind.OTHER: 10,
+    }
+)
+
+MAX_ACTIVE = 50
+
+# The server counts arrivals, we count departures: two requests may come closer together than they left.
+WINDOW_S = 1.05
+
+
+class LocalLimiter:
+    """A limiter for one process: turns in order of arrival, no more than a kind's rate in any one second.
+
+    Bodies from storage have slots of their own, so that downloads do not use up the API's.
+
+    Args:
+        rates: requests a second by kind; a kind that is missing, or 0, has no rate.
+        max_active: API requests in flight at once, of all kinds together; 0 for no bound.
+        max_bodies: bodies being read at once; 0 for no bound. A Session bounds its own (`max_transfers`); this
+            one is for several Sessions that share a limiter.
+        clock, sleep: where time comes from; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        rates: Mapping[RequestKind, int] = PLANET_RATES,
+        max_active: int = MAX_ACTIVE,
+        max_bodies: int = 0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._gates = {kind: _Gate(rates.get(kind, 0), clock, sleep) for kind in RequestKind}
+        self._active = _places(max_active)
+        self._bodies = _places(max_bodies)
+
+    @asynccontextmanager
+    async def slot(self, kind: RequestKind) -> AsyncIterator[None]:
+        """Wait for this request's turn and hold a place while inside; a cancelled wait leaves nothing behind."""
+        places = self._bodies if kind is RequestKind.BODY else self._active
+        await self._gates[kind].enter(places)
+        try:
+            yield
+        finally:
+            if places:
+                places.release()
+
+    def pause(self, kind: RequestKind, delay_s: float) -> None:
+        """Let nothing of this kind pass for `delay_s` seconds; a longer pause that is under way stays."""
+        self._gates[kind].pause(delay_s)
+
+
+class _Gate:
+    """One kind's turnstile: one waiter at a time looks at the clock, the others queue behind it."""
+
+    def __init__(self, rate: int, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._turnstile = asyncio.Lock()  # wakes waiters in order
+        self._passed: deque[float] | None = deque(maxlen=rate) if rate > 0 else None
+        self._closed_until = float("-inf")
+        self._clock, self._sleep = clock, sleep
+
+    async def enter(self, places: asyncio.Semaphore | None) -> None:
+        async with self._turnstile:
+            await self._wait_for_turn()
+            if places:
+                await places.acquire()
+            try:
+                await self._wait_for_turn()  # a pause may have begun while there was no place
+            except BaseException:
+                if places:
+                    places.release()
+                raise
+            if self._passed is not None:
+                self._passed.append(self._clock())
+
+    async def _wait_for_turn(self) -> None:
+        while (wait_s := self._opens_at() - self._clock()) > 0:
+            await self._sleep(wait_s)
+
+    def _opens_at(self) -> float:
+        if self._passed is None or len(self._passed) < (self._passed.maxlen or 0):
+            return self._closed_until
+        return max(self._closed_until, self._passed[0] + WINDOW_S)
+
+    def pause(self, delay_s: float) -> None:
+        self._closed_until = max(self._closed_until, self._clock() + delay_s)
+
+
+def _places(number: int) -> asyncio.Semaphore | None:
+    return asyncio.Semaphore(number) if number > 0 else None

@@ -1,0 +1,71 @@
+"""File names that a server chose, made safe to use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from planet_sdk.exceptions import UnsafeName
+
+PART_SUFFIX = ".part"
+SIDECAR_SUFFIX = ".part.json"
+
+# 255 is what ext4, XFS, APFS and NTFS allow; the longest name beside a file is its sidecar's while that is replaced.
+MAX_PART_BYTES = 255 - len(SIDECAR_SUFFIX + ".new")
+MAX_NAME_BYTES = 2048  # Linux takes 4096 for a whole path; the folder needs its share
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def safe_relative_path(name: str, directory: Path | None = None) -> PurePosixPath:
+    """Return the name as a relative path that cannot lead out of the folder it is joined to.
+
+    Refused: absolute paths, `.`, `..` and empty parts, backslashes, drives, control characters, text that has no
+    UTF-8 form, parts longer than a file system allows, and the suffixes that unfinished transfers use.
+
+    Args:
+        name: as the server wrote it, parts divided by `/`.
+        directory: the folder to name in the error.
+
+    Raises:
+        UnsafeName: the name is none that a file here may have.
+    """
+    parts = name.split("/")
+    if (
+        any(part in {"", ".", ".."} for part in parts)
+        or "\\" in name
+        or _DRIVE.match(name)
+        or _CONTROL.search(name)
+        or not _fits(name, parts)
+        or name.endswith((PART_SUFFIX, SIDECAR_SUFFIX))
+    ):
+        raise UnsafeName(name, directory or Path())
+    return PurePosixPath(*parts)
+
+
+def path_inside(directory: Path, name: str) -> Path:
+    """Return `directory / name`, certain to lie inside the directory when this is called.
+
+    Args:
+        directory: need not exist yet.
+        name: as the server wrote it.
+
+    Raises:
+        UnsafeName: see `safe_relative_path`; also where a symbolic link on the way leads out of the directory.
+    """
+    path = directory / safe_relative_path(name, directory)
+    try:
+        inside = path.resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError) as error:  # a loop of links: RuntimeError until Python 3.12, OSError since
+        raise UnsafeName(name, directory) from error
+    if not inside:
+        raise UnsafeName(name, directory)
+    return path
+
+
+def _fits(name: str, parts: list[str]) -> bool:
+    try:
+        return len(name.encode()) <= MAX_NAME_BYTES and all(len(part.encode()) <= MAX_PART_BYTES for part in parts)
+    except UnicodeEncodeError:
+        return False
