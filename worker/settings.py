@@ -1,0 +1,185 @@
+"""Every setting of the fleet, read once from the environment and from `.env` in the working directory.
+
+`Settings()` is the whole of it: typed, checked and frozen. Environment beats `.env`, `.env` beats the default, and an
+empty value counts as unset. What a person sees of it (values, errors, likely typing errors) is in `settings_report`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis.connection import ConnectionPool
+
+from jobs.destination import DestinationError, destination_url
+
+__all__ = ["PREFIX", "Settings"]
+
+PREFIX = "ORDERS_"
+
+
+def _check_api_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address, such as https://api.planet.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a plain address: no user, password, query or fragment")
+    return url.rstrip("/")
+
+
+def _check_redis_url(url: str) -> str:
+    if url.partition("://")[0] not in {"redis", "rediss", "unix"}:
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    try:
+        parts = urlsplit(url)
+        ConnectionPool.from_url(url).make_connection()  # opens nothing
+    except TypeError as error:
+        raise ValueError("has an option after its ? that redis-py does not know") from error
+    except ValueError as error:  # whose text may hold a piece of the password
+        raise ValueError("cannot be read; a password's special characters are written as %40 (@), %2F (/)") from error
+    database = parts.path.strip("/")
+    if parts.scheme == "unix" and not parts.path:
+        raise ValueError("must name the socket: unix:///path/to/socket")
+    if parts.scheme != "unix" and not (database.isdigit() or not database):
+        raise ValueError("must end in a database number, such as redis://host:6379/0")
+    return url
+
+
+def _check_destination(destination: str) -> str:
+    try:
+        return destination_url(destination)
+    except DestinationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_queue_name(name: str) -> str:
+    if not re.fullmatch(r"[\w.:-]+", name):
+        raise ValueError("may hold letters, digits and . : - _ only")
+    return name
+
+
+def _check_worker_name(name: str) -> str:
+    if not re.fullmatch(r"[\w.:@-]{1,100}", name):
+        raise ValueError("may hold up to 100 letters, digits and . : @ - _")
+    return name
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 — Path.absolute keeps '..', resolve follows links
+
+
+def _name_this_worker() -> str:
+    """Unique on this host and readable: the host, and the name a Procfile manager gave the process, or its id."""
+    process = os.environ.get("HONCHO_PROCESS_NAME") or os.environ.get("DYNO") or str(os.getpid())
+    return re.sub(r"[^\w.:@-]", "-", f"{socket.gethostname()}-{process}")[:100]
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Settings(BaseSettings):
+    """All settings of this process; `Settings()` reads and checks them, once, at the start.
+
+    Raises:
+        pydantic.ValidationError: turn it into one line a problem with `settings_report.describe_errors`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    # Planet
+    api_key: SecretStr | None = Field(
+        default=None, validation_alias="PL_API_KEY", description="Planet API key; unset: the secret file ~/.planet.json"
+    )
+    api_url: Annotated[str, AfterValidator(_check_api_url)] = Field(
+        default="https://api.planet.com", validation_alias="PL_API_URL", description="base address of Planet's APIs"
+    )
+
+    # Where things are
+    redis_url: Annotated[str, AfterValidator(_check_redis_url)] | None = Field(
+        default=None,
+        validation_alias="REDIS_URL",
+        repr=False,
+        description="redis://, rediss:// or unix://; unset: a private Valkey in the data folder",
+    )
+    destination: Annotated[str, AfterValidator(_check_destination)] = Field(
+        default="orders",
+        validate_default=True,
+        description="where files end up: a folder, or file://, s3://, gs://, az:// or memory://",
+    )
+    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default=Path(".planet-orders"), validate_default=True, description="folder of the fleet's own working files"
+    )
+
+    # The worker
+    worker_name: Annotated[str, AfterValidator(_check_worker_name)] = Field(
+        default_factory=_name_this_worker, description="what people see; never two alike in a fleet"
+    )
+    queue_name: Annotated[str, AfterValidator(_check_queue_name)] = Field(
+        default="arq:queue", description="arq's queue; fleets on one Redis need different ones"
+    )
+    slots: Count = Field(default=16, description="jobs one worker runs at a time")
+    lease_s: float = Field(default=15, ge=2, le=600, description="a killed worker's jobs start elsewhere within this")
+    poll_delay_s: float = Field(default=0.5, ge=0.01, le=60, description="look at the queue this often without a bell")
+    health_interval_s: float = Field(default=5, ge=0.1, le=3600, description="how often a worker reports itself")
+    stop_wait_s: float = Field(
+        default=20, ge=0, le=3600, description="time for running jobs to reach a safe point on SIGTERM"
+    )
+
+    # The stages
+    stage_tries: Annotated[int, Field(ge=1, le=1000)] = Field(default=6, description="tries of one stage, then failed")
+    retry_base_s: Seconds = Field(default=2, description="pause before a stage's second try; doubles from there")
+    retry_cap_s: Seconds = Field(default=300, description="longest pause between two tries of a stage")
+    settle_s: Seconds = Field(
+        default=30, description="how long an order whose POST got no reply is looked for before it is sent again"
+    )
+    wait_check_min_s: Seconds = Field(default=15, description="first and most frequent look at a waiting order")
+    wait_check_max_s: Seconds = Field(default=300, description="rarest look at a waiting order")
+    downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
+    downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=90, description="how long a finished run, and its key, are kept; Planet keeps orders this long"
+    )
+
+    # Logs and web
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="what is logged from this level up"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, else JSON lines"
+    )
+    web_host: str = Field(default="127.0.0.1", min_length=1, description="address the web process listens on")
+    web_port: int = Field(
+        default=8000,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("ORDERS_WEB_PORT", "PORT"),
+        description="port of the web process; PORT, as Procfile managers set it, counts too",
+    )
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.wait_check_min_s > self.wait_check_max_s:
+            raise ValueError("ORDERS_WAIT_CHECK_MIN_S must not exceed ORDERS_WAIT_CHECK_MAX_S")
+        if self.retry_base_s > self.retry_cap_s:
+            raise ValueError("ORDERS_RETRY_BASE_S must not exceed ORDERS_RETRY_CAP_S")
+        return self
