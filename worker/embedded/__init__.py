@@ -1,0 +1,7 @@
+"""The private Valkey that a data folder has when there is no `REDIS_URL`."""
+
+from __future__ import annotations
+
+from worker.embedded.membership import EmbeddedValkey
+
+__all__ = ["EmbeddedValkey"]
