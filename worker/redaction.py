@@ -79,7 +79,8 @@ class Redactor:
 
     def mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
         """The same mapping without secrets."""
-        return {
-            self.text(str(name)): HIDDEN if value is not None and _SECRET_NAME.search(str(name)) else self.value(value)
-            for name, value in mapping.items()
-        }
+        return {self.text(str(name)): self._named(str(name), value) for name, value in mapping.items()}
+
+    def _named(self, name: str, value: Any) -> Any:
+        is_plain = value is None or isinstance(value, bool | int | float)  # a count of tokens is no secret
+        return HIDDEN if not is_plain and _SECRET_NAME.search(name) else self.value(value)
