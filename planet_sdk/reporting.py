@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tqdm import tqdm
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["AssetStatusBar", "ProgressBar", "StateBar", "TransferBar"]
+__all__ = ["AssetStatusBar", "ProgressBar", "StateBar", "TransferBar", "TransferBars"]
 
 _UNIT_DIVISOR = 1024 * 1024  # as `planet` 2.14 prints it
 
@@ -160,8 +161,7 @@ class TransferBar:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
 
     def __call__(self, here: int, size: int | None) -> None:
         """Show how much of the file is here."""
@@ -180,8 +180,45 @@ class TransferBar:
         self._bar.total = size
         self._bar.update(here - self._bar.n)
 
+    def close(self) -> None:
+        """Leave the bar as it is; calling it again changes nothing."""
+        if self._bar is not None:
+            self._bar.close()
+
     def rename(self, path: Path) -> None:
         """Show the name that the server gave the file."""
         self._path = path
         if self._bar is not None:
             self._bar.set_description(str(path))
+
+
+class TransferBars:
+    """Shows files arriving side by side, each with a TransferBar of its own while it is under way.
+
+    Args:
+        enabled: False writes nothing at all.
+    """
+
+    def __init__(self, *, enabled: bool = True) -> None:
+        self._bars: dict[Path, TransferBar] = {}
+        self._open = ExitStack()
+        self._enabled = enabled
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def show(self, path: Path, here: int, size: int | None) -> None:
+        """Show how much of one of the files is here."""
+        if path not in self._bars:
+            self._bars[path] = self._open.enter_context(TransferBar(path, enabled=self._enabled))
+        self._bars[path](here, size)
+
+    def close(self, path: Path) -> None:
+        """End the bar of a file that has arrived, so that its line is free for another."""
+        if bar := self._bars.get(path):
+            bar.close()
