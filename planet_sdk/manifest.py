@@ -1,0 +1,112 @@
+"""manifest.json: what an order holds, with the size and digests of every file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from planet_sdk.exceptions import ClientError
+from planet_sdk.paths import safe_relative_path
+
+__all__ = ["MANIFEST_NAME", "FileCheck", "ManifestEntry", "read_manifest"]
+
+MANIFEST_NAME = "manifest.json"
+
+_HEX_DIGITS = {"md5": 32, "sha256": 64}
+
+
+class FileCheck(StrEnum):
+    """What became of one file that the manifest lists."""
+
+    OK = "ok"
+    MISSING = "missing"
+    BAD_SIZE = "bad_size"
+    BAD_DIGEST = "bad_digest"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One file of an order.
+
+    Attributes:
+        path: relative to the order's folder, without the order id, with forward slashes; never leaves the folder.
+        size_bytes: the size, where the manifest gives it.
+        sha256: the digest in lower-case hexadecimal, where the manifest gives it.
+        md5: as sha256.
+        media_type: for example "image/tiff".
+        annotations: Planet's own words on the file: `planet/item_id`, `planet/item_type`, `planet/asset_type`, ...
+    """
+
+    path: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    media_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_manifest(body: bytes) -> list[ManifestEntry]:
+    """Return the files that the manifest lists.
+
+    Whatever may be missing (size, digests, annotations) may be missing; what is there must make sense.
+
+    Raises:
+        UnsafeName: a path leaves the order's folder.
+        ClientError: it is no manifest, with the entry and the field that is wrong.
+    """
+    try:
+        manifest = json.loads(body)
+    except ValueError as error:
+        raise ClientError(f"{MANIFEST_NAME} does not contain valid JSON ({error}); fetch it again") from error
+    files = manifest.get("files") if isinstance(manifest, Mapping) else None
+    if not isinstance(files, list):
+        raise ClientError(f'{MANIFEST_NAME} has no list "files"; it is not the manifest of an order')
+    entries: dict[str, ManifestEntry] = {}
+    for position, raw in enumerate(files):
+        entry = _read_entry(raw, f"{MANIFEST_NAME}, files[{position}]")
+        if entries.setdefault(entry.path, entry) != entry:
+            raise ClientError(f"{MANIFEST_NAME}, files[{position}]: {entry.path!r} is listed twice, differently")
+    return list(entries.values())
+
+
+def _read_entry(raw: object, where: str) -> ManifestEntry:
+    if not isinstance(raw, Mapping):
+        raise ClientError(f"{where} is not an object")
+    path = raw.get("path")
+    if not isinstance(path, str):
+        raise ClientError(f'{where} has no text "path"')
+    size = raw.get("size")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise ClientError(f'{where} ({path!r}): "size" is {size!r}, not a number of bytes')
+    digests = _object(raw, "digests", where)
+    media_type = raw.get("media_type")
+    return ManifestEntry(
+        path=str(safe_relative_path(path)),
+        size_bytes=size,
+        sha256=_digest(digests, "sha256", where),
+        md5=_digest(digests, "md5", where),
+        media_type=media_type if isinstance(media_type, str) else None,
+        annotations={str(key): str(value) for key, value in _object(raw, "annotations", where).items()},
+    )
+
+
+def _object(raw: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ClientError(f'{where}: "{key}" is not an object')
+    return value
+
+
+def _digest(digests: Mapping[str, Any], algorithm: str, where: str) -> str | None:
+    value = digests.get(algorithm)
+    if not value:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-fA-F]{{{_HEX_DIGITS[algorithm]}}}", value):
+        raise ClientError(f"{where}: {value!r} is no {algorithm} digest")
+    return value.lower()
