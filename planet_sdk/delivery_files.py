@@ -1,0 +1,105 @@
+"""What an order's JSON offers for download, checked before anything is done with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from planet_sdk.exceptions import ClientError
+from planet_sdk.paths import path_inside
+from planet_sdk.transfer import Expected
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFile:
+    """One file that an order offers.
+
+    Attributes:
+        name: as the order names it: `<order id>/PSScene/scene.tif`.
+        relative: the name without the leading order id, as the manifest names it.
+        path: where the file ends up on this machine.
+        location: the download link the order showed when it was first read.
+        expires_at: when that link ends, where the order says so.
+        expected: what the manifest promises about the file; empty where it is not listed.
+    """
+
+    name: str
+    relative: str
+    path: Path
+    location: str
+    expires_at: datetime | None
+    expected: Expected
+
+
+def order_id_of(order: Mapping[str, Any]) -> str:
+    """Return the order's id, or raise ClientError if this is no order."""
+    order_id = order.get("id")
+    if not isinstance(order_id, str):
+        raise ClientError("this is no order: it has no id; pass what get_order() returned")
+    return order_id
+
+
+def results_of(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the order lists, each with a name; nothing, where it lists nothing yet.
+
+    Raises:
+        ClientError: an entry has no name, or a link that is no text.
+    """
+    results = (order.get("_links") or {}).get("results") or []
+    results = [result for result in results if result]
+    for result in results:
+        if not (
+            isinstance(result, Mapping)
+            and isinstance(result.get("name"), str)
+            and isinstance(result.get("location") or "", str)
+        ):
+            raise ClientError(f"order {order.get('id')} has a result without name or address; read the order again")
+    return results
+
+
+def links_of(results: list[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return the download link of each name that has one."""
+    return {result["name"]: result["location"] for result in results if result.get("location")}
+
+
+def files_of(order_id: str, results: list[Mapping[str, Any]], directory: Path) -> tuple[DeliveryFile, ...]:
+    """Return the files that have a link, each with its place in the directory.
+
+    Raises:
+        UnsafeName: a name does not stay inside the directory.
+        ClientError: two results need the same place, or one needs a folder where another needs a file.
+    """
+    paths = {result["name"]: path_inside(directory, result["name"]) for result in results}
+    folders = {folder for path in paths.values() for folder in path.parents}
+    counts = Counter(result["name"] for result in results)
+    clashes = [name for name, path in paths.items() if counts[name] > 1 or path in folders]
+    if clashes:
+        raise ClientError(f"order {order_id} has more than one file for {', '.join(clashes)}; nothing was written")
+    return tuple(
+        DeliveryFile(
+            name=result["name"],
+            relative=_without_order_id(result["name"], order_id),
+            path=paths[result["name"]],
+            location=result["location"],
+            expires_at=_time(result.get("expires_at")),
+            expected=Expected(),
+        )
+        for result in results
+        if result.get("location")
+    )
+
+
+def _without_order_id(name: str, order_id: str) -> str:
+    first, *rest = PurePosixPath(name).parts
+    return str(PurePosixPath(*rest)) if rest and first == order_id else name
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
