@@ -1,0 +1,108 @@
+"""What stages know about orders at Planet: where they stand, and how to find them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from jobs.context import StageContext
+from jobs.errors import JobsError
+from jobs.run import Facts, Run
+from planet_sdk import OrdersClient
+from planet_sdk.exceptions import Conflict, MissingResource
+
+LIVE_STATES = frozenset({"queued", "running"})
+DELIVERED_STATES = frozenset({"success", "partial"})
+DEAD_STATES = frozenset({"failed", "cancelled"})
+
+_MAX_MESSAGE = 2_000  # characters of Planet's last word on an order
+_MAX_HINTS_SIZE = 20_000  # characters of its error hints as JSON
+
+
+class NoOrder(JobsError):
+    """The run has come to a stage for which it needs an order, and has none."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.run_id} came to {run.stage} without an order id; retry it to look the order up")
+
+
+def order_id_of(run: Run) -> str:
+    """The id of the run's order, or NoOrder."""
+    if run.order_id is None:
+        raise NoOrder(run)
+    return run.order_id
+
+
+def valid_id(order: object) -> str | None:
+    """The id of an order as Planet answered it, if it is one: a UUID, which is safe in an address and as a folder."""
+    order_id = order.get("id") if isinstance(order, Mapping) else None
+    try:
+        known = isinstance(order_id, str) and str(UUID(order_id)) == order_id.lower()
+    except ValueError:
+        return None
+    return order_id if known else None
+
+
+def facts_of(order: Mapping[str, Any]) -> Facts:
+    """What a run keeps of its order: Planet's state, last message and error hints, none of them endless."""
+    state, message, hints = order.get("state"), order.get("last_message"), order.get("error_hints")
+    hints = hints if isinstance(hints, list) else [hints] if hints else []
+    if len(json.dumps(hints)) > _MAX_HINTS_SIZE:
+        hints = [*(str(hint)[:500] for hint in hints[:20]), f"{len(hints)} hints in all; the rest is at Planet"]
+    return {
+        "order_state": str(state)[:100] if state else None,
+        "order_message": str(message)[:_MAX_MESSAGE] if message else None,
+        "error_hints": hints or None,
+    }
+
+
+def intent_since(run: Run, context: StageContext) -> datetime:
+    """From when on Planet's list has to have shown the order: the last moment at which its POST can have been sent.
+
+    A worker that died in this job may have sent it long after it wrote the intent down: it waits for the request
+    budget in between. So its death is taken to have happened now.
+    """
+    now = context.now()
+    return now if run.starts > 1 else min(run.intent_at or now, now)
+
+
+def settle_wait_s(run: Run, context: StageContext) -> float:
+    """Seconds until an order that the list does not show is believed not to be there."""
+    believed_at = intent_since(run, context) + timedelta(seconds=context.policy.settle_s)
+    return (believed_at - context.now()).total_seconds()
+
+
+async def find_orders(orders: OrdersClient, run: Run) -> list[dict[str, Any]]:
+    """All orders that carry the run's name at Planet, the one to adopt first: the oldest that has not failed.
+
+    The filter is Planet's, the comparison is made here once more: a list that ignores its filter must not make a
+    run adopt the order of somebody else.
+    """
+    listed = orders.list_orders(name=run.order_name, limit=0)
+    found = [order async for order in listed if order.get("name") == run.order_name and valid_id(order)]
+    return sorted(found, key=lambda order: (order.get("state") in DEAD_STATES, _created_at(order)))
+
+
+async def cancel_surplus(orders: OrdersClient, surplus: list[dict[str, Any]]) -> int:
+    """Cancel orders that were made twice, where Planet still allows it; return how many it did cancel."""
+    cancelled = 0
+    for order in surplus:
+        if order.get("state") not in DELIVERED_STATES | DEAD_STATES:
+            try:
+                await orders.cancel_order(valid_id(order) or "")
+            except (Conflict, MissingResource):
+                continue
+            cancelled += 1
+    return cancelled
+
+
+def _created_at(order: Mapping[str, Any]) -> datetime:
+    """When the order was made; one that does not say counts as new, since the oldest is looked for."""
+    try:
+        created_at = datetime.fromisoformat(str(order.get("created_on")))
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)

@@ -1,0 +1,75 @@
+"""A request as plain JSON of bounded size and depth: the ground on which all other checks stand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from jobs.errors import BadRequest, Problem
+
+MAX_SIZE_BYTES = 5 * 1024 * 1024  # an AOI of 100,000 positions has 4 MB; Planet's own limit is not published
+MAX_DEPTH = 32  # a MultiPolygon in a clip tool lies 9 deep
+
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep; no order needs that"
+
+
+def plain_copy(request: object) -> Any:
+    """The request as json would read it back, sharing nothing with the argument.
+
+    Raises:
+        BadRequest: it is not JSON, or too large, or too deep, or holds what JSON or Planet cannot.
+    """
+    try:
+        text = json.dumps(request)
+    except RecursionError as error:
+        raise BadRequest([Problem("", _TOO_DEEP)]) from error
+    except (TypeError, ValueError) as error:
+        raise BadRequest([Problem("", f"it cannot be written as JSON: {error}")]) from error
+    if len(text) > MAX_SIZE_BYTES:
+        size = f"{len(text):,} bytes, and {MAX_SIZE_BYTES:,} is the limit"
+        raise BadRequest([Problem("", f"it has {size}; simplify its AOI, or split it into several requests")])
+    copy = json.loads(text)
+    problems = list(_odd_values(copy))
+    if problems:
+        raise BadRequest(problems[:10])
+    return copy
+
+
+def _odd_values(root: Any) -> Iterator[Problem]:
+    """Numbers that are none, texts that are none, and what lies too deep; walks without recursion."""
+    waiting: list[tuple[Any, tuple[Any, ...], int]] = [(root, (), 0)]
+    while waiting:
+        value, trail, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            yield Problem("", _TOO_DEEP)
+            return
+        match value:
+            case dict():
+                waiting += [(member, (trail, f".{key}"), depth + 1) for key, member in value.items()]
+                waiting += [(key, (trail, f".{key!a}"), depth + 1) for key in value if not key.isascii()]
+            case list():
+                waiting += [(member, (trail, f"[{index}]"), depth + 1) for index, member in enumerate(value)]
+            case float() if not math.isfinite(value):
+                yield Problem(_path(trail), f"{value} is not a number that JSON has")
+            case str() if not _is_text(value):
+                yield Problem(_path(trail), "it holds half of a surrogate pair, which is no character")
+
+
+def _is_text(value: str) -> bool:
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _path(trail: tuple[Any, ...]) -> str:
+    parts: list[str] = []
+    while trail:
+        trail, part = trail
+        parts.append(part)
+    return ascii("".join(reversed(parts)))[1:-1].removeprefix(".")

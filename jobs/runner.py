@@ -1,0 +1,58 @@
+"""A job's edge: runs the stage a run is in, and turns whatever happens into an outcome with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jobs.context import StageContext
+from jobs.ending import end_early, reason_to_end
+from jobs.errors import Fenced
+from jobs.failures import after_failure
+from jobs.outcomes import Finish, Outcome
+from jobs.run import Failure, FailureKind, Run, State
+from jobs.stages import STAGES
+
+
+async def run_stage(run: Run, context: StageContext) -> Outcome:
+    """Run the stage that the run is in, and return what should follow; an error is an outcome too.
+
+    Args:
+        run: as RunStore.begin() returned it.
+        context: what the stage may touch; its notebook writes through the fence of this job.
+
+    Raises:
+        Fenced: this worker no longer owns the job: there is nothing to commit.
+        CancelledError: the worker takes the job back: the run stays where it is.
+    """
+    try:
+        return await _decide(run, context)
+    except Fenced:
+        raise
+    except Exception as error:  # noqa: BLE001 — the edge: it becomes a state with a reason
+        return after_failure(run, error, context.policy)
+
+
+async def _decide(run: Run, context: StageContext) -> Outcome:
+    limit_s = context.policy.stage_timeout_s[run.stage]
+    try:
+        async with asyncio.timeout(limit_s) as limit:
+            why = reason_to_end(run, context.now())
+            if why is not None:
+                return await end_early(run, context, *why)
+            if run.starts > context.policy.max_starts:
+                return _set_aside(run)
+            return await STAGES[run.stage](run, context)
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeoutError(f"{run.stage} had not ended after {limit_s:g} s, and was stopped") from error
+        raise
+
+
+def _set_aside(run: Run) -> Finish:
+    """A job that ends its worker each time would end the fleet, one process after another."""
+    text = (
+        f"set aside: its worker ended {run.starts - 1} times in {run.stage} without an outcome "
+        f"(last on {run.worker or 'an unknown worker'}); look for a crash or a lack of memory, then retry"
+    )
+    failure = Failure(kind=FailureKind.BUG, type="WorkerEnded", message=text, stage=run.stage)
+    return Finish(State.FAILED, text, failure)

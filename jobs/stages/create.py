@@ -1,0 +1,121 @@
+"""Create: the order is placed at Planet exactly once.
+
+The intent is written down before the POST. Whatever happens then (a lost reply, a crash, an answer without sense), the
+next try looks the order up by its name, which holds the run's id, and adopts it. Only when Planet's list has had time
+to show an order and shows none is the POST sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from jobs.context import StageContext
+from jobs.errors import JobsError
+from jobs.orders import cancel_surplus, facts_of, find_orders, intent_since, settle_wait_s, valid_id
+from jobs.outcomes import Advance, Again, Outcome
+from jobs.run import Facts, Run, Stage
+from planet_sdk import exceptions
+
+log = structlog.get_logger(__name__)
+
+# Raised before anything is sent.
+_NOT_SENT = (
+    exceptions.AuthException,
+    exceptions.FeatureError,
+    exceptions.GeoJSONError,
+    exceptions.SessionClosed,
+    exceptions.SpecificationException,
+)
+
+
+class OrderUncertain(JobsError):
+    """Whether Planet took the order is not known; the next try finds out."""
+
+    def __init__(self, run: Run, why: object) -> None:
+        super().__init__(
+            f"whether Planet took order {run.order_name!r} is not known ({why}); "
+            "it is looked up by its name before anything is sent again"
+        )
+
+
+async def create(run: Run, context: StageContext) -> Outcome:
+    """Place the run's order, or find the one that was placed already.
+
+    Harmless to repeat. Killed at any point, the next try finds the order if there is one.
+
+    Raises:
+        OrderUncertain: the POST may have been taken; the intent is kept.
+        PlanetError: it was not taken, and the intent is cleared; or the look-up failed.
+    """
+    if run.order_id:
+        return Advance(Stage.WAIT, f"order {run.order_id} was placed already", {"intent_at": None})
+    if run.intent_at is not None:
+        found = await _settle_intent(run, context)
+        if found is not None:
+            return found
+    return await _place(run, context)
+
+
+async def _settle_intent(run: Run, context: StageContext) -> Outcome | None:
+    """Find out what became of an earlier POST; None when it is certain enough that there is no order."""
+    orders = await find_orders(context.orders, run)
+    if orders:
+        return await _adopt(run, context, orders)
+    wait_s = settle_wait_s(run, context)
+    if wait_s > 0:
+        reason = f"Planet shows no order named {run.order_name!r} yet; looking again in {wait_s:.0f} s"
+        return Again(wait_s, reason, charge=False, facts={"intent_at": intent_since(run, context)})
+    log.warning("order not found", run_id=run.run_id, order_name=run.order_name, intent_at=str(run.intent_at))
+    return None
+
+
+async def _adopt(run: Run, context: StageContext, orders: list[dict[str, Any]]) -> Outcome:
+    """Take the first order; the others were bought by mistake and are cancelled before it is written down."""
+    order, *surplus = orders
+    cancelled = await cancel_surplus(context.orders, surplus)
+    reason = f"found order {valid_id(order)} by its name"
+    if surplus:
+        reason += f"; cancelled {cancelled} of {len(surplus)} others of that name"
+        log.warning("surplus orders found", run_id=run.run_id, orders=len(surplus), cancelled=cancelled)
+    return await _keep(order, context, reason)
+
+
+async def _place(run: Run, context: StageContext) -> Outcome:
+    await context.notebook.note({"intent_at": context.now()})
+    try:
+        order = await context.orders.create_order({**run.request, "name": run.order_name})
+    except exceptions.PlanetError as error:
+        if _is_refusal(error):
+            await context.notebook.note({"intent_at": None})
+            raise
+        await context.notebook.note({"intent_at": context.now()})
+        raise OrderUncertain(run, error) from error
+    except asyncio.CancelledError:
+        await context.notebook.note({"intent_at": context.now()})
+        raise
+    if valid_id(order) is None:
+        await context.notebook.note({"intent_at": context.now()})
+        raise OrderUncertain(run, "the answer has no order id")
+    return await _keep(order, context, f"order {valid_id(order)} was placed")
+
+
+async def _keep(order: dict[str, Any], context: StageContext, reason: str) -> Outcome:
+    """Write the id down at once, and go on."""
+    facts: Facts = {"order_id": valid_id(order), "intent_at": None, **facts_of(order)}
+    await context.notebook.note(facts)
+    return Advance(Stage.WAIT, reason, facts)
+
+
+def _is_refusal(error: exceptions.PlanetError) -> bool:
+    """Whether it is certain that Planet did not take the order."""
+    match error:
+        case exceptions.RequestError():
+            return not error.may_have_reached
+        case exceptions.APIError(status=int() as status):
+            return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT
+        case _:
+            return isinstance(error, _NOT_SENT)
