@@ -1,1 +1,39 @@
+"""Orders as runs through four stages, kept in Redis: put requests in, get verified files out."""
 
+from jobs.errors import (
+    BadRequest,
+    DestinationError,
+    JobsError,
+    KeyReused,
+    NotPossible,
+    Problem,
+    ResultTimeout,
+    RunFailed,
+    RunNotFound,
+)
+from jobs.queue import OrderQueue, RunHandle, Submission
+from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State, Transition
+from jobs.store import Event
+
+__all__ = [
+    "BadRequest",
+    "DestinationError",
+    "Event",
+    "Failure",
+    "FailureKind",
+    "FileRecord",
+    "JobsError",
+    "KeyReused",
+    "NotPossible",
+    "OrderQueue",
+    "Problem",
+    "ResultTimeout",
+    "Run",
+    "RunFailed",
+    "RunHandle",
+    "RunNotFound",
+    "Stage",
+    "State",
+    "Submission",
+    "Transition",
+]

@@ -1,0 +1,29 @@
+"""Wait for a condition, with a deadline and a description; the only way tests wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_LOOK_EVERY_S = 0.02
+
+
+async def until(what: str, look: Callable[[], T | Awaitable[T]], deadline_s: float = 30) -> T:
+    """Look until something true is seen, and return it.
+
+    Raises:
+        AssertionError: it was not seen in time; the message is `what`.
+    """
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = look()
+        seen: T = await answer if isawaitable(answer) else answer
+        if seen:
+            return seen
+        assert time.monotonic() < end, f"not seen within {deadline_s:g} s: {what}"
+        await asyncio.sleep(_LOOK_EVERY_S)  # between two looks
