@@ -136,8 +136,12 @@ def read_json(raw: bytes) -> Any:
 
 def describe_rate_limit(retry_after_s: float | None) -> Response:
     """429, with the header if there is something to say in it."""
-    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
-    return PlainTextResponse(RATE_BODY, 429, headers)
+    return PlainTextResponse(RATE_BODY, 429, name_delay(retry_after_s))
+
+
+def name_delay(retry_after_s: float | None) -> dict[str, str]:
+    """The Retry-After header, in seconds."""
+    return {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
 
 
 async def answer_fault(
@@ -151,8 +155,9 @@ async def answer_fault(
     if fault := faults.get(FaultKind.TOO_MANY_REQUESTS):
         response = describe_rate_limit(fault.retry_after_s)
     elif fault := faults.get(FaultKind.ERROR):
-        headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
-        response = PlainTextResponse(describe_status(fault), fault.status, headers)
+        response = PlainTextResponse(
+            describe_status(fault), fault.status, {**name_delay(fault.retry_after_s), **fault.headers}
+        )
     else:
         return False
     world.journal.answers[endpoint][response.status_code] += 1

@@ -30,7 +30,8 @@ async def log_in(call: Call) -> Response:
         raise Refusal(400, {"errors": errors, "message": message, "status": 400, "success": False})
     for login in call.world.settings.logins:
         if (login.email, login.password) == (email, password):
-            claims = {"api_key": login.api_key, "email": email, "user_id": 1}
+            api_key = login.api_key or call.world.settings.api_keys[0]
+            claims = {"api_key": api_key, "email": email, "user_id": 1}
             return JSONResponse({"token": jwt.encode(claims, _TOKEN_SECRET, algorithm="HS256")})
     call.world.journal.auth_failures += 1
     raise Refusal(401, {"errors": None, "message": "Invalid email or password", "status": 401, "success": False})
@@ -111,6 +112,8 @@ async def download(call: Call) -> Response:
     expired = Response(status_code=settings.expired_link_status)
     if FaultKind.EXPIRED_LINK in call.faults:
         return expired
+    if fault := call.faults.get(FaultKind.MISDIRECT):
+        return Response(status_code=302, headers={"Location": fault.location})
     try:
         url = call.world.links.read_token(call.request.query_params.get("token", ""))
     except PermissionError:

@@ -56,7 +56,7 @@ class OrderBook:
         self.settle()
         now_us = self._stamp()
         order = Order(
-            id=str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
+            id=str(uuid.uuid4()),
             api_key=api_key,
             base_url=base_url,
             request=request,

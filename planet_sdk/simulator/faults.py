@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter
 
 
 class FaultKind(StrEnum):
@@ -22,6 +24,8 @@ class FaultKind(StrEnum):
     """An error status, 503 unless told otherwise; with `after_processing`, what was asked for happened all the same."""
     TOO_MANY_REQUESTS = "too_many_requests"
     EXPIRED_LINK = "expired_link"
+    MISDIRECT = "misdirect"
+    """A link that redirects to `location`."""
 
     CUT_BODY = "cut_body"
     CORRUPT_BODY = "corrupt_body"
@@ -69,6 +73,8 @@ ORDERS = (
 )
 """Kinds that are decided when an order is created."""
 
+_OTHERS: Mapping[str, tuple[FaultKind, ...]] = {"create": ORDERS, "link": (FaultKind.MISDIRECT,), "storage": BODIES}
+
 ERROR_BODIES: Mapping[int, str] = {
     500: "Internal Server Error",
     502: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>",
@@ -84,6 +90,8 @@ class Fault:
     Fields that its kind does not need are ignored.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     kind: FaultKind
     endpoint: str = "*"
     """create, get, list, cancel, bulk_cancel, stats, spec, login, link, storage, or a pattern of these."""
@@ -94,6 +102,8 @@ class Fault:
     status: int = 503
     body: str | None = None
     retry_after_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """More headers of an error."""
     after_processing: bool = False
     after_bytes: int | None = None
     """Where the body is cut, stalls or is corrupt, counted from the first byte sent; None: at `share` of it."""
@@ -102,14 +112,13 @@ class Fault:
     extra_bytes: int = 1_024
     name: str = "../../escaped.txt"
     """For evil_name and evil_disposition."""
+    location: str = ""
+    """For misdirect; a relative one counts from the link."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Fault:
-        """The fault that a JSON object describes; ValueError names what it does not know."""
-        unknown = sorted(set(value) - {entry.name for entry in fields(cls)})
-        if unknown or "kind" not in value:
-            raise ValueError(f"a fault has a kind and no {unknown}" if unknown else "a fault needs a kind")
-        return cls(**{**value, "kind": FaultKind(value["kind"])})
+        """The fault that a JSON object describes; ValueError names every field that does not fit."""
+        return TypeAdapter(cls).validate_python(value)
 
     def to_json(self) -> dict[str, Any]:
         """The fault as `from_json` takes it."""
@@ -135,6 +144,8 @@ class FaultPlan:
     asked for, not on the order in which parallel requests arrive.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     seed: int = 0
     rates: Mapping[FaultKind, float] = field(default_factory=dict)
     """Share of requests, 0 to 1, by kind."""
@@ -144,9 +155,8 @@ class FaultPlan:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FaultPlan:
-        """The plan that a JSON object describes."""
-        rates = {FaultKind(kind): float(rate) for kind, rate in value.get("rates", {}).items()}
-        return cls(**{**value, "rates": rates})
+        """The plan that a JSON object describes; ValueError names every field that does not fit."""
+        return TypeAdapter(cls).validate_python(value)
 
     def roll(self, kind: FaultKind, endpoint: str, subject: str, nth: int) -> Fault | None:
         """The fault of this kind that hits the `nth` request for `subject`, if one does."""
@@ -190,7 +200,7 @@ class Faults:
         for kind in (*ANSWERS, FaultKind.EXPIRED_LINK) if endpoint in {"link", "storage"} else ANSWERS:
             if fault := self._next(kind, endpoint, subjects):
                 return {kind: fault}
-        return self._take_all({"storage": BODIES, "create": ORDERS}.get(endpoint, ()), endpoint, subjects)
+        return self._take_all(_OTHERS.get(endpoint, ()), endpoint, subjects)
 
     def _take_all(self, kinds: Iterable[FaultKind], endpoint: str, subjects: tuple[str, ...]) -> dict[FaultKind, Fault]:
         found = ((kind, self._next(kind, endpoint, subjects)) for kind in kinds)

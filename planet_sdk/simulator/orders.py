@@ -90,17 +90,13 @@ class Order:
         share = (now_us - self.running_us) / max(1, self.final_us - self.running_us)
         return self.files[: int(max(0.0, min(share, 1.0)) * (len(self.files) - 1))]
 
-    def find_file(self, path: str) -> OrderFile | None:
-        """The file at this path below the order's folder."""
-        return next((file for file in self.files if file.path == path), None)
-
     def to_json(self, orders_url: str) -> dict[str, Any]:
         """The order object as create and list show it: without results; keys in alphabetical order, as Planet's."""
         echoed = {key: self.request[key] for key in _ECHOED if key in self.request}
         order = {
             "_links": {"_self": f"{orders_url}/{self.id}"},
             "created_on": format_time(self.created_us),
-            "error_hints": list(self.error_hints),
+            "error_hints": list(self.error_hints) if self.state.is_final else [],
             "id": self.id,
             "last_message": self.last_message,
             "last_modified": format_time(self.modified_us),

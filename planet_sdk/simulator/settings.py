@@ -24,11 +24,11 @@ PLANET_RATE_LIMITS: Mapping[str, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that can log in by e-mail and password, and the API key that it gets."""
+    """An account that can log in by e-mail and password, and the API key that it gets: None is the first key."""
 
     email: str
     password: str
-    api_key: str
+    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,10 @@ class SimulatorSettings:
     """
 
     api_keys: tuple[str, ...] = ("simulator-key",)
-    """Keys that are accepted. Each is an account of its own: another key's orders do not exist for it."""
-    logins: tuple[Login, ...] = (Login("planet@example.com", "simulator-password", "simulator-key"),)
+    """Keys that are accepted. Each is an account of its own, whose orders no other sees."""
+    logins: tuple[Login, ...] = (Login("planet@example.com", "simulator-password"),)
     seed: int = 0
-    """Decides order ids, pixels, jitter: two simulators with the same seed deliver the same bytes."""
+    """Decides pixels and jitter: simulators with the same seed deliver the same bytes."""
 
     queued_s: float = 1.0
     running_s: float = 2.0

@@ -143,6 +143,10 @@ class Simulator:
         """Decide what becomes of the next order of this name: one of the `order_…` kinds, or `evil_name`."""
         self.add_fault(Fault(kind=kind, endpoint="create", subject=order_name, times=times))
 
+    def expire_link(self, file: str, *, endpoint: str = "storage", times: int | None = 1) -> None:
+        """Answer as if the link to a file had expired: at the storage, or, with `endpoint="link"`, before that."""
+        self.add_fault(Fault(kind=FaultKind.EXPIRED_LINK, endpoint=endpoint, subject=file, times=times))
+
     def expire_links(self) -> None:
         """Make every link given out so far one that has expired; the next Get gives out good ones."""
         self._call(self._world.links.expire_all)

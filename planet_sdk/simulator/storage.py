@@ -18,7 +18,7 @@ from .body import Body
 from .clock import as_datetime
 from .delivery import StoredObject
 from .faults import Fault, FaultKind
-from .links import unquote_key
+from .links import storage_alias, unquote_key
 from .world import World
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -85,7 +85,7 @@ class Storage:
         status = self._world.settings.expired_storage_status
         if request.method not in {"GET", "HEAD"}:
             return describe_error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
-        if "authorization" in request.headers:
+        if "authorization" in request.headers and self._is_elsewhere(request):
             return describe_error(
                 400, "InvalidArgument", "Only one form of authentication may be used: signature or header."
             )
@@ -98,6 +98,11 @@ class Storage:
         except (ValueError, KeyError):
             return describe_error(403, "SignatureDoesNotMatch", "The request signature does not match the address.")
         return None
+
+    def _is_elsewhere(self, request: Request) -> bool:
+        """Is the storage on another host than the API, so that a client had to drop its credentials on the way?"""
+        base_url = str(request.base_url).rstrip("/")
+        return self._world.settings.storage_url is not None or storage_alias(base_url) != base_url
 
     def _prepare(self, request: Request, stored: StoredObject, faults: Mapping[FaultKind, Fault]) -> Body | Response:
         """The reply to a good request: a body to send, or 416."""

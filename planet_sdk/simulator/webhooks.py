@@ -25,13 +25,15 @@ class Webhooks:
         self._calls: set[asyncio.Task[None]] = set()
 
     def announce(self, order: Order) -> None:
-        """Send what the order's notifications ask for, without waiting for it. Needs a running event loop."""
+        """Send what the order's notifications ask for, without waiting for it; nothing once the server has stopped."""
         webhook = (order.request.get("notifications") or {}).get("webhook") or {}
         if not isinstance(webhook, dict) or not webhook.get("url"):
             return
-        call = asyncio.get_running_loop().create_task(
-            self._send(str(webhook["url"]), list(self._payloads(order, webhook)))
-        )
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        call = loop.create_task(self._send(str(webhook["url"]), list(self._payloads(order, webhook))))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
