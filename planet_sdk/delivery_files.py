@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,7 +30,7 @@ class DeliveryFile:
     name: str
     relative: str
     path: Path
-    location: str
+    location: str = field(repr=False)  # whoever reads it in a log can fetch the file
     expires_at: datetime | None
     expected: Expected
 

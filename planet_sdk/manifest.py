@@ -60,7 +60,7 @@ def read_manifest(body: bytes) -> list[ManifestEntry]:
     """
     try:
         manifest = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClientError(f"{MANIFEST_NAME} does not contain valid JSON ({error}); fetch it again") from error
     files = manifest.get("files") if isinstance(manifest, Mapping) else None
     if not isinstance(files, list):

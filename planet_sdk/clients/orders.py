@@ -227,7 +227,7 @@ class OrdersClient:
             location: the download link.
             filename: below `directory`; by default the name the server gives.
             directory: made if need be.
-            overwrite: replace another file that lies there; the same file is kept without a transfer either way.
+            overwrite: fetch it again, and replace the file that lies there; otherwise one of the same size is kept.
             progress_bar: show a bar, where stderr is a terminal.
 
         Raises:

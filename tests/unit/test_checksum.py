@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -158,3 +159,16 @@ async def test_a_digest_is_the_same_in_a_thread(folder: Path) -> None:
     path = folder / "PSScene/a.tif"
 
     assert await digest(path, "SHA256") == file_digest(path, "sha256") == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_memory_stays_flat_whatever_the_size_of_the_file(tmp_path: Path) -> None:
+    """planet 2.14 reads whole files into memory."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+
+    tracemalloc.start()
+    try:
+        file_digest(tmp_path / "large", "md5")
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 from typing import Any
 
 import planet
@@ -131,6 +132,17 @@ def test_zeros_and_false_that_mean_something_stay_in_the_request() -> None:
     assert order_request.tile_tool(256, origin_x=0, origin_y=0, conformal_x_scaling=False) == {
         "tile": {"tile_size": 256, "origin_x": 0, "origin_y": 0, "conformal_x_scaling": False}
     }
+
+
+def test_building_a_request_touches_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """planet 2.14 fetches the specification in the middle of product(), and blocks the event loop with it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+
+    assert order_request.product(["a"], "visual", "PSScene")["product_bundle"] == "visual"
 
 
 def test_several_fallback_bundles_are_tried_in_order() -> None:
