@@ -28,7 +28,7 @@ def _check_api_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// address, such as https://api.planet.com")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.username or parts.password or parts.query or parts.fragment or parts.port == 0:
         raise ValueError("must be a plain address: no user, password, query or fragment")
     return url.rstrip("/")
 
@@ -75,7 +75,8 @@ def _upper(value: object) -> object:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 — Path.absolute keeps '..', resolve follows links
+    expanded = os.path.expanduser(path)  # noqa: PTH111 — Path.expanduser raises where there is no such home
+    return Path(os.path.abspath(expanded))  # noqa: PTH100 — resolve() follows links, absolute() keeps '..'
 
 
 def _name_this_worker() -> str:

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from jobs.destination.urls import destination_url, local_path
+from typing import Any
+
+from jobs.destination.contract import Destination, DestinationUnavailable
+from jobs.destination.local import LocalDestination
+from jobs.destination.objects import ObjectDestination
+from jobs.destination.urls import destination_url
 from jobs.errors import DestinationError
 
-__all__ = ["DestinationError", "destination_url", "local_path"]
+__all__ = ["Destination", "DestinationError", "DestinationUnavailable", "destination_url", "open_destination"]
+
+
+def open_destination(destination: str, **options: Any) -> Destination:
+    """The destination that was written so; nothing is sent and nothing is created yet.
+
+    Args:
+        destination: a URL or the path of a folder: see `destination_url`.
+        options: obstore's configuration of an object store, over what its usual environment says.
+
+    Raises:
+        DestinationError: naming what is wrong with it.
+    """
+    url = destination_url(destination)
+    if url.startswith("file://"):
+        return LocalDestination(url)
+    return ObjectDestination(url, **options)

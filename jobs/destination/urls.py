@@ -35,7 +35,10 @@ def destination_url(destination: str) -> str:
     if scheme not in SCHEMES:
         names = ", ".join(f"{each}://" for each in SCHEMES)
         raise DestinationError(f"{scheme}:// is no destination; use a folder or one of {names}")
-    return _folder_url(_file_path(text)) if scheme == "file" else _store_url(scheme, text)
+    try:
+        return _folder_url(_file_path(text)) if scheme == "file" else _store_url(scheme, text)
+    except ValueError as error:  # urlsplit's word for brackets that hold no address
+        raise DestinationError(f"{text!r} is no URL: {error}") from error
 
 
 def local_path(url: str) -> Path:
@@ -58,7 +61,8 @@ def _file_path(text: str) -> Path:
 
 
 def _folder_url(path: Path) -> str:
-    return Path(os.path.abspath(path.expanduser())).as_uri()  # noqa: PTH100 — resolve() would follow links, absolute() keep '..'
+    expanded = os.path.expanduser(path)  # noqa: PTH111 — Path.expanduser raises where there is no such home
+    return Path(os.path.abspath(expanded)).as_uri()  # noqa: PTH100 — resolve() follows links, absolute() keeps '..'
 
 
 def _store_url(scheme: str, text: str) -> str:
