@@ -93,6 +93,7 @@ class Move:
                 "id": self.id,
                 "run_id": self.run.run_id,
                 "step": self.run.step,
+                "starts": self.run.starts,
                 "by": self.by.role,
                 "owner": self.by.owner,
                 "worker": self.by.name,

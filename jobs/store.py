@@ -164,7 +164,7 @@ class RunStore:
                 keys.in_progress(job_id),
                 keys.order(order_id) if order_id else "",
             ],
-            args=[run.run_id, job_id, by.owner, json.dumps(what)],
+            args=[run.run_id, job_id, by.owner, run.starts, json.dumps(what)],
         )
         if answer != b"noted":
             raise Fenced(job_id, answer.decode())

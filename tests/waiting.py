@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.02
 
 
-async def until(what: str, look: Callable[[], T | Awaitable[T]], deadline_s: float = 30) -> T:
+async def until(what: str, look: Callable[[], Awaitable[T]] | Callable[[], T], deadline_s: float = 30) -> T:
     """Look until something true is seen, and return it.
 
     Raises:
@@ -22,8 +22,8 @@ async def until(what: str, look: Callable[[], T | Awaitable[T]], deadline_s: flo
     end = time.monotonic() + deadline_s
     while True:
         answer = look()
-        seen: T = await answer if isawaitable(answer) else answer
+        seen = await answer if isawaitable(answer) else answer
         if seen:
-            return seen
+            return cast("T", seen)
         assert time.monotonic() < end, f"not seen within {deadline_s:g} s: {what}"
         await asyncio.sleep(_LOOK_EVERY_S)  # between two looks

@@ -10,7 +10,7 @@ local run = KEYS[1]
 local now_parts = redis.call('TIME')
 local now = now_parts[1] * 1000 + math.floor(now_parts[2] / 1000)
 
-local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'key', 'order_id')
+local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts')
 if had[1] == move.id then return 'again' end
 if tonumber(had[2] or '0') ~= move.step then return 'stale' end
 
@@ -18,6 +18,8 @@ if tonumber(had[2] or '0') ~= move.step then return 'stale' end
 if move.by == 'owner' then
   if redis.call('GET', KEYS[11]) ~= move.owner then return 'fenced' end
   if had[4] ~= move.job_id then return 'stale' end
+  -- Whoever lost its lease for a while and got it back must be sure that nobody began the job in between.
+  if tonumber(had[5] or '0') ~= move.starts then return 'fenced' end
 elseif move.by == 'watcher' then
   if had[4] or not redis.call('ZSCORE', KEYS[6], move.run_id) then return 'fenced' end
 else

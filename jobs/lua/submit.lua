@@ -2,6 +2,7 @@
 -- KEYS: 1 run  2 history  3 producer key, or ''  4 runs  5 runs in its state  6 events  7 queue  8 job  9 bell
 -- ARGV: 1 run id  2 job id  3 job payload  4 job's life in ms  5 fingerprint  6.. field, value pairs of the run
 -- Returns {'created', run id}, {'known', run id} or {'reused', run id}: the key's run has another request.
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'created', ARGV[1]} end -- asked again, the answer was lost
 if KEYS[3] ~= '' then
   local known = redis.call('GET', KEYS[3])
   if known then

@@ -105,16 +105,27 @@ async def test_a_commit_that_comes_too_late_is_refused(store: RunStore) -> None:
     """The lease has gone to another worker meanwhile: what the first one learnt is dropped."""
     slow = await take(store, await submit(store))
     other = By.owner_of_job("w2", "w2/boot-1")
-    await take(store, slow, other)
+    theirs = await take(store, slow, other)
 
     with pytest.raises(Fenced):
         await store.note(slow, ME, {"order_id": ORDER_ID})
     with pytest.raises(Fenced):
         await store.move(plan_move(slow, Advance(Stage.WAIT, "created"), ME))
-    await store.move(plan_move(slow, Advance(Stage.WAIT, "created by the other"), other))
+    await store.move(plan_move(theirs, Advance(Stage.WAIT, "created by the other"), other))
     with pytest.raises(Fenced):
         await store.move(plan_move(slow, Advance(Stage.WAIT, "created"), ME))
     assert (await store.get(RUN_ID)).reason == "created by the other"
+
+
+async def test_a_worker_whose_lease_came_back_may_not_commit_if_another_began_meanwhile(store: RunStore) -> None:
+    first = await take(store, await submit(store))
+    await take(store, first, By.owner_of_job("w2", "w2/boot-1"))
+    await store.redis.psetex(keys.in_progress(first.job_id or ""), 15_000, ME.owner)
+
+    with pytest.raises(Fenced):
+        await store.note(first, ME, {"order_id": ORDER_ID})
+    with pytest.raises(Fenced):
+        await store.move(plan_move(first, Advance(Stage.WAIT, "created"), ME))
 
 
 async def test_a_parked_run_has_no_job_and_is_moved_by_the_watcher(store: RunStore) -> None:

@@ -1,0 +1,106 @@
+"""Claim, hand back and finish jobs: arq's keys and payload, our scripts."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from arq.connections import ArqRedis
+from arq.constants import abort_jobs_ss, in_progress_key_prefix
+from redis.exceptions import (
+    BusyLoadingError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from jobs import keys
+from jobs.moves import run_id_of
+
+REDIS_AWAY = (
+    RedisConnectionError,  # BusyLoadingError and authentication trouble are among them
+    RedisTimeoutError,
+    BusyLoadingError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+    OSError,
+)
+"""What passes by itself: connection loss, failover, loading, no memory. A worker waits, says so, and goes on."""
+
+
+@cache
+def script_source(name: str) -> str:
+    """The text of one of the scripts in worker/lua."""
+    return resources.files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+class Claims:
+    """The jobs of one queue, for one owner."""
+
+    def __init__(self, redis: ArqRedis, *, queue: str, owner: str, lease_s: float) -> None:
+        self._redis, self._queue, self._owner = redis, queue, owner
+        self._lease_ms = round(lease_s * 1000)
+        self._claim = redis.register_script(script_source("claim"))
+        self._hand_back = redis.register_script(script_source("hand_back"))
+        self._finish = redis.register_script(script_source("finish"))
+
+    async def claim(self, slots: int) -> list[tuple[str, int]]:
+        """Take up to `slots` due jobs; each is this owner's until its lease ends.
+
+        Returns:
+            Job ids, each with the time it was due at, in milliseconds since 1970.
+        """
+        args = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
+        claimed = await self._claim(keys=[self._queue], args=args)
+        return [(job_id.decode(), int(float(due))) for job_id, due in zip(claimed[::2], claimed[1::2], strict=True)]
+
+    async def hand_back(self, job_id: str, delay_s: float = 0) -> bool:
+        """Give a job back unfinished, at the cost of no try. False where another worker has it meanwhile."""
+        run_id = run_id_of(job_id)
+        given = await self._hand_back(
+            keys=[
+                self._queue,
+                keys.in_progress(job_id),
+                keys.retry(job_id),
+                keys.run(run_id) if run_id else "",
+                keys.bell(self._queue),
+            ],
+            args=[self._owner, job_id, round(delay_s * 1000)],
+        )
+        return bool(given)
+
+    async def finish(
+        self,
+        job_id: str,
+        *,
+        result: bytes | None = None,
+        result_ms: int = 0,
+        retry_in_ms: int | None = None,
+        keep_in_progress_ms: int = -1,
+    ) -> bool:
+        """End a job as arq does, or put it back for a retry. False where another worker has it meanwhile."""
+        done = await self._finish(
+            keys=[
+                self._queue,
+                keys.in_progress(job_id),
+                keys.retry(job_id),
+                keys.job(job_id),
+                keys.result(job_id),
+                abort_jobs_ss,
+            ],
+            args=[
+                self._owner,
+                job_id,
+                result or b"",
+                result_ms,
+                "finish" if retry_in_ms is None else "retry",
+                retry_in_ms or 0,
+                keep_in_progress_ms,
+            ],
+        )
+        return bool(done)

@@ -1,0 +1,274 @@
+"""The worker: arq's, with another way to claim, renew, finish and wait.
+
+It keeps arq's keys, payloads and `enqueue_job` contract, so arq's own clients go on working, and it runs any arq
+function. What it replaces, and why, is told in docs/decisions/0002-the-worker.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from time import time
+from typing import Any
+
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Function, Worker
+from redis import Redis
+
+from jobs import codec, keys
+from jobs.moves import run_id_of
+from worker import doorbell
+from worker.claims import REDIS_AWAY, Claims
+from worker.identity import Identity
+from worker.pulse import Counters, Pulse
+from worker.stage_jobs import StageJobs
+
+log = structlog.get_logger(__name__)
+
+_HAND_BACK_S = 5  # for cancelled jobs to be handed back at the end
+_REDIS_PATIENCE_S = 0.2, 5.0  # first and longest pause while Redis is away
+_ARQ_TIMEOUT_S = 7 * 24 * 3600  # a stage has a timeout of its own; this bounds plain functions that set none
+
+
+class OrderWorker(Worker):
+    """Runs jobs until it is told to stop, whatever becomes of Redis meanwhile.
+
+    A job is this worker's for the length of a lease, which a thread renews; a commit that comes when another worker
+    has the job is refused. Neither an error in a job or a hook nor a lost Redis ends the process.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[Function | Callable[..., Any]] = (),
+        *,
+        redis_pool: ArqRedis,
+        connect_pulse: Callable[[], Redis],
+        identity: Identity,
+        stage_jobs: StageJobs | None = None,
+        lease_s: float = 15,
+        health_interval_s: float = 5,
+        stop_wait_s: float = 3,
+        **arq_options: Any,
+    ) -> None:
+        queue = arq_options.setdefault("queue_name", redis_pool.default_queue_name)
+        arq_options.setdefault("job_timeout", _ARQ_TIMEOUT_S)
+        super().__init__(
+            [*(stage_jobs.functions() if stage_jobs else ()), *functions],
+            redis_pool=redis_pool,
+            handle_signals=False,
+            health_check_key=keys.health(queue, identity.name),
+            job_serializer=codec.dumps,
+            job_deserializer=codec.loads,
+            **arq_options,
+        )
+        self.identity = identity
+        self.stop_wait_s = stop_wait_s
+        self.stages = stage_jobs
+        self.claims = Claims(redis_pool, queue=queue, owner=identity.owner, lease_s=lease_s)
+        self.pulse = Pulse(
+            identity,
+            self,
+            connect=connect_pulse,
+            queue=queue,
+            slots=self.max_jobs,
+            lease_s=lease_s,
+            health_interval_s=health_interval_s,
+        )
+        if stage_jobs:
+            stage_jobs.pulse = self.pulse
+        self._wake = asyncio.Event()
+        self._stop_reason: str | None = None
+        self._away_since: float | None = None
+        self._patience_s = _REDIS_PATIENCE_S[0]
+
+    # The life of the process
+
+    async def main(self) -> None:
+        """Claim and run jobs until stop() is called (or, with arq's burst, until none are left)."""
+        self.ctx["redis"] = self.pool
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        self.pulse.start()
+        bell = asyncio.create_task(
+            doorbell.listen(self.pool, self.queue_name, on_work=self._wake.set, on_cancel=self._give_up_one)
+        )
+        log.info("worker started", worker=self.identity.name, slots=self.max_jobs, queue=self.queue_name)
+        try:
+            await self._work()
+            await self._drain()
+        finally:
+            bell.cancel()
+            with suppress(asyncio.CancelledError):
+                await bell
+
+    def stop(self, reason: str) -> None:
+        """Claim nothing more; running jobs get `stop_wait_s` seconds. Called again: they are handed back at once."""
+        if self._stop_reason:
+            self.stop_wait_s = 0
+            self._hand_back_all()
+        else:
+            log.info("worker stopping", reason=reason, jobs=len(self.tasks), wait_s=self.stop_wait_s)
+        self._stop_reason = reason
+        self.allow_pick_jobs = False
+        self.pulse.say(f"stopping: {reason}")
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Report the end, and close what main() opened. What jobs are still in hand is left to its lease."""
+        if self._pool is None:
+            return
+        await self.pulse.stop(self._stop_reason or "closed")
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        await self.pool.aclose()
+        self._pool = None
+        log.info("worker stopped", worker=self.identity.name, complete=self.jobs_complete, failed=self.jobs_failed)
+
+    # The loop
+
+    async def _work(self) -> None:
+        while not self._stop_reason:
+            self._wake.clear()
+            try:
+                await self._claim_jobs()
+                await self.heart_beat()
+                if self.burst and not self.tasks and not await self.pool.zcard(self.queue_name):
+                    return
+            except REDIS_AWAY as error:
+                await self._bear_with_redis(error)
+            else:
+                self._note_redis_is_back()
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Until the bell rings, a job ends, or it is time to poll."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.poll_delay_s):
+                await self._wake.wait()
+
+    async def _bear_with_redis(self, error: BaseException) -> None:
+        if self._away_since is None:
+            self._away_since = time()
+            log.warning("Redis is away, waiting for it", error=f"{type(error).__name__}: {error}")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                await self._wake.wait()
+        self._patience_s = min(self._patience_s * 2, _REDIS_PATIENCE_S[1])
+
+    def _note_redis_is_back(self) -> None:
+        if self._away_since is not None:
+            log.info("Redis is back", away_s=round(time() - self._away_since, 1))
+        self._away_since, self._patience_s = None, _REDIS_PATIENCE_S[0]
+
+    async def _claim_jobs(self) -> None:
+        free = self.max_jobs - self.job_counter
+        if self.burst and self.max_burst_jobs >= 0:
+            free = min(free, self.max_burst_jobs - self._jobs_started())
+        if free <= 0 or not self.allow_pick_jobs:
+            return
+        for job_id, due_ms in await self.claims.claim(free):
+            self._start_job(job_id, due_ms)
+
+    def _start_job(self, job_id: str, due_ms: int) -> None:
+        self.job_counter += 1
+        self.pulse.hold(job_id)
+        task = self.loop.create_task(self._run_claimed(job_id, due_ms), name=job_id)
+        self.tasks[job_id] = task
+        task.add_done_callback(partial(self._job_ended, job_id))
+
+    def _job_ended(self, job_id: str, _: asyncio.Task[None]) -> None:
+        self.job_counter -= 1
+        del self.tasks[job_id]
+        self.pulse.release(job_id)
+        self._wake.set()
+
+    async def _run_claimed(self, job_id: str, due_ms: int) -> None:
+        """A job's edge: nothing that goes wrong inside ends the worker. What is not finished is left to its lease."""
+        try:
+            await self.run_job(job_id, due_ms)
+        except REDIS_AWAY as error:
+            log.warning("job left to its lease, Redis is away", job_id=job_id, error=str(error))
+        except asyncio.CancelledError:
+            log.info("job left to its lease", job_id=job_id)
+        except Exception:
+            log.exception("job left to its lease after an error outside its function", job_id=job_id)
+
+    # Giving jobs up
+
+    def counters(self) -> Counters:
+        """What the pulse reports."""
+        return Counters(self.jobs_complete, self.jobs_failed, self.jobs_retried)
+
+    def on_lost(self, job_ids: list[str]) -> None:
+        """Another worker has these jobs: stop working on them."""
+        for job_id in job_ids:
+            log.warning("lease lost, job given up", job_id=job_id)
+            self.pulse.release(job_id)
+            if task := self.job_tasks.get(job_id):
+                task.cancel()
+
+    def on_unwanted(self, job_ids: list[str]) -> None:
+        """Somebody wants these jobs given up: a run's stage cancels its run, a plain job is aborted as arq does it."""
+        for job_id in job_ids:
+            self._give_up_one(job_id)
+
+    def _give_up_one(self, job_id: str) -> None:
+        task = self.job_tasks.get(job_id)
+        if task is None:
+            return
+        if self.stages and run_id_of(job_id):
+            if self.stages.cancel_run(job_id):
+                task.cancel()
+        elif job_id not in self.aborting_tasks:
+            self.aborting_tasks.add(job_id)
+            task.cancel()
+
+    async def _drain(self) -> None:
+        if self.tasks and self.stop_wait_s:
+            await asyncio.wait(self.tasks.values(), timeout=self.stop_wait_s)
+        self._hand_back_all()
+        if self.tasks:
+            await asyncio.wait(self.tasks.values(), timeout=_HAND_BACK_S)
+
+    def _hand_back_all(self) -> None:
+        for task in self.job_tasks.values():
+            task.cancel()
+
+    # How jobs end
+
+    async def finish_job(
+        self,
+        job_id: str,
+        finish: bool,
+        result_data: bytes | None,
+        result_timeout_s: float | None,
+        keep_result_forever: bool,
+        incr_score: int | None,
+        keep_in_progress: float | None,
+    ) -> None:
+        """Commit what a stage decided, or end a plain job as arq does; for the owner of the job only."""
+        if self.stages and (commit := self.stages.commit_of(job_id)):
+            await commit(result_data or b"")
+        elif not finish and incr_score is None:
+            await self.claims.hand_back(job_id)
+        else:
+            await self.claims.finish(
+                job_id,
+                result=result_data,
+                result_ms=0 if keep_result_forever else round((result_timeout_s or 0) * 1000),
+                retry_in_ms=None if finish else incr_score,
+                keep_in_progress_ms=-1 if keep_in_progress is None else round(keep_in_progress * 1000),
+            )
+
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        """End a job that could not be started. A run that loses its job so gets a new one from the sweep."""
+        log.error("job set aside, it could not be started", job_id=job_id)
+        keep = result_data if self.keep_result_s > 0 or self.keep_result_forever else None
+        result_ms = 0 if self.keep_result_forever else round(self.keep_result_s * 1000)
+        await self.claims.finish(job_id, result=keep, result_ms=result_ms)
+
+    async def record_health(self) -> None:
+        """Nothing: the pulse reports health from its thread, also while the loop is held up."""

@@ -1,0 +1,260 @@
+"""The worker's pulse: a thread that renews leases and reports health, also while the event loop is held up.
+
+Leases are renewed only as long as the loop has turned within `max_block_s`: a worker that hangs for good must lose its
+jobs, one that computes for half a minute must not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+from arq.constants import abort_jobs_ss, in_progress_key_prefix
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs import keys
+from jobs.moves import run_id_of
+from planet_sdk._version import __version__
+from worker.claims import script_source
+from worker.identity import Identity
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED_MS = 24 * 3600 * 1000  # a worker that stopped or vanished can be seen for a day
+_TICK_S = 0.25
+
+
+@dataclass(slots=True)
+class InHand:
+    """A job this worker runs, as health reports it."""
+
+    job_id: str
+    stage: str = ""
+    run_id: str = ""
+    since: float = 0  # seconds since 1970
+    bytes_done: int = 0
+    bytes_total: int | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """arq's counters, of this process."""
+
+    complete: int = 0
+    failed: int = 0
+    retried: int = 0
+
+
+class Watched(Protocol):
+    """What the pulse reports of a worker and tells it; the calls come in the event loop's thread."""
+
+    def counters(self) -> Counters:
+        """How many jobs have ended, and how."""
+
+    def on_lost(self, job_ids: list[str]) -> None:
+        """These jobs are another worker's now."""
+
+    def on_unwanted(self, job_ids: list[str]) -> None:
+        """Somebody wants these jobs given up."""
+
+
+@dataclass(slots=True)
+class _Tick:
+    at: float = field(default_factory=monotonic)
+    lag_s: float = 0
+
+
+class Pulse:
+    """Start it in the event loop; `hold` and `release` jobs; `stop` it at the end."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        watched: Watched,
+        *,
+        connect: Callable[[], Redis],
+        queue: str,
+        slots: int,
+        lease_s: float,
+        health_interval_s: float = 5,
+        max_block_s: float = 120,
+    ) -> None:
+        self._identity, self._watched, self._connect, self._queue, self._slots = (
+            identity,
+            watched,
+            connect,
+            queue,
+            slots,
+        )
+        self._lease_s, self._health_interval_s, self._max_block_s = lease_s, health_interval_s, max_block_s
+        self._started_at = datetime.now(UTC)
+        self._in_hand: dict[str, InHand] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._state = "running"
+        self._tick = _Tick()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._health_due = 0.0
+        self.last_redis_error: str | None = None
+
+    # In the event loop
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._loop = asyncio.get_running_loop()
+        self._turn()
+        self._thread.start()
+
+    async def stop(self, reason: str) -> None:
+        """Say that the worker stops, and end."""
+        self._state = f"stopped: {reason}"
+        self._stop.set()
+        self._ticker.cancel()
+        await asyncio.to_thread(self._thread.join, 5)
+
+    def say(self, state: str) -> None:
+        """What the worker is about, for the next report."""
+        self._state = state
+        self._health_due = 0.0
+
+    def hold(self, job_id: str) -> InHand:
+        """Renew this job's lease from now on."""
+        in_hand = InHand(job_id, run_id=run_id_of(job_id) or "", since=datetime.now(UTC).timestamp())
+        with self._lock:
+            self._in_hand[job_id] = in_hand
+        return in_hand
+
+    def in_hand(self, job_id: str) -> InHand | None:
+        """What is known of a job in hand; its fields may be changed."""
+        return self._in_hand.get(job_id)
+
+    def release(self, job_id: str) -> None:
+        """The job has ended, or is no longer ours."""
+        with self._lock:
+            self._in_hand.pop(job_id, None)
+
+    def _turn(self) -> None:
+        now = monotonic()
+        self._tick = _Tick(now, max(0.0, now - self._tick.at - _TICK_S))
+        self._ticker = self._loop.call_later(_TICK_S, self._turn)
+
+    # In the thread
+
+    def _run(self) -> None:
+        redis = self._connect()
+        renew = redis.register_script(script_source("renew"))
+        # Often enough that one beat may fail: a lease must outlive two of them.
+        every_s = min(self._lease_s / 4, self._health_interval_s)
+        while True:
+            try:
+                self._renew(renew)
+                self._report(redis)
+                self.last_redis_error = None
+            except (RedisError, OSError) as error:
+                self.last_redis_error = f"{datetime.now(UTC):%H:%M:%S} {type(error).__name__}: {error}"
+            if self._stop.wait(every_s):
+                break
+        self._report_the_end(redis)
+        redis.close()
+
+    def _renew(self, renew: Callable[..., Any]) -> None:
+        with self._lock:
+            job_ids = list(self._in_hand)
+        blocked_s = monotonic() - self._tick.at
+        if not job_ids:
+            return
+        if blocked_s > self._max_block_s:
+            log.error("event loop held up for too long, leases given up", blocked_s=round(blocked_s), jobs=len(job_ids))
+            return
+        lost, unwanted = renew(
+            keys=[self._queue, abort_jobs_ss],
+            args=[
+                self._identity.owner,
+                round(self._lease_s * 1000),
+                in_progress_key_prefix,
+                *(text for job_id in job_ids for text in (job_id, _run_key(job_id))),
+            ],
+        )
+        self._tell(self._watched.on_lost, lost)
+        self._tell(self._watched.on_unwanted, unwanted)
+
+    def _tell(self, callback: Callable[[list[str]], None], job_ids: Iterable[bytes]) -> None:
+        # A job that ended while the script ran is no longer in hand: nobody needs to hear of it.
+        names = [name for name in (job_id.decode() for job_id in job_ids) if name in self._in_hand]
+        if names:
+            self._loop.call_soon_threadsafe(callback, names)
+
+    def _report(self, redis: Redis) -> None:
+        if monotonic() < self._health_due:
+            return
+        self._health_due = monotonic() + self._health_interval_s
+        me = keys.worker(self._identity.name)
+        jobs = self._jobs()
+        line = self._arq_line(len(jobs), redis.zcard(self._queue))
+        seconds = self._health_interval_s + 1 + self._lease_s / 4  # the beat may come that much late
+        with redis.pipeline(transaction=False) as pipe:
+            pipe.hset(me, mapping=self._describe(jobs))
+            pipe.pexpire(me, _REMEMBERED_MS)
+            pipe.zadd(keys.WORKERS, {self._identity.name: datetime.now(UTC).timestamp() * 1000})
+            pipe.psetex(keys.health(self._queue, self._identity.name), round(seconds * 1000), line)
+            pipe.psetex(keys.health(self._queue), round(seconds * 1000), line)
+            pipe.execute()
+
+    def _report_the_end(self, redis: Redis) -> None:
+        try:
+            me = keys.worker(self._identity.name)
+            with redis.pipeline(transaction=False) as pipe:
+                pipe.hset(me, mapping=self._describe(self._jobs()))
+                pipe.pexpire(me, _REMEMBERED_MS)
+                pipe.delete(keys.health(self._queue, self._identity.name))
+                pipe.execute()
+        except (RedisError, OSError):
+            log.warning("end of worker not reported, Redis is away")
+
+    def _arq_line(self, ongoing: int, queued: int) -> str:
+        """The line of arq's health check, word for word: other tools read it."""
+        counters = self._watched.counters()
+        return (
+            f"{datetime.now():%b-%d %H:%M:%S} "  # noqa: DTZ005 — arq writes local time here
+            f"j_complete={counters.complete} j_failed={counters.failed} j_retried={counters.retried} "
+            f"j_ongoing={ongoing} queued={queued}"
+        )
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [asdict(job) for job in self._in_hand.values()]
+
+    def _describe(self, jobs: list[dict[str, Any]]) -> dict[str, str]:
+        counters = self._watched.counters()
+        return {
+            "name": self._identity.name,
+            "boot": self._identity.boot,
+            "host": self._identity.host,
+            "pid": str(self._identity.pid),
+            "version": __version__,
+            "state": self._state,
+            "queue": self._queue,
+            "started_at": str(round(self._started_at.timestamp() * 1000)),
+            "seen_at": str(round(datetime.now(UTC).timestamp() * 1000)),
+            "next_sign_s": str(self._health_interval_s),
+            "slots": str(self._slots),
+            "jobs": json.dumps(jobs, separators=(",", ":")),
+            "complete": str(counters.complete),
+            "failed": str(counters.failed),
+            "retried": str(counters.retried),
+            "loop_lag_ms": str(round(max(self._tick.lag_s, monotonic() - self._tick.at - _TICK_S, 0) * 1000)),
+            "last_redis_error": self.last_redis_error or "",
+        }
+
+
+def _run_key(job_id: str) -> str:
+    run_id = run_id_of(job_id)
+    return keys.run(run_id) if run_id else ""

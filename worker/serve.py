@@ -1,0 +1,127 @@
+"""The worker process: from the settings to a worker at work, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from arq.connections import ArqRedis
+from redis.exceptions import AuthenticationError, AuthorizationError
+
+from jobs import keys
+from jobs.destination import open_destination
+from jobs.policy import Policy
+from jobs.run import Stage
+from jobs.store import Lifetimes, RunStore
+from planet_sdk import Auth, OrdersClient, Session
+from worker.connection import connect, connect_blocking, find_weaknesses
+from worker.errors import RedisUnavailable
+from worker.hosts import check_same_disk
+from worker.identity import Identity
+from worker.order_worker import OrderWorker
+from worker.settings import Settings
+from worker.stage_jobs import StageJobs
+from worker.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+_REDIS_PAUSE_S = 2.0
+
+
+def run_worker(settings: Settings, redis_url: str) -> int:
+    """Run one worker until SIGTERM or SIGINT; a second signal hands back at once what is still in hand.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        WorkerError, DestinationError, PlanetError: the worker cannot start as it is set up. A Redis that does not
+            answer yet is waited for.
+    """
+    return asyncio.run(_serve(settings, redis_url))
+
+
+async def _serve(settings: Settings, redis_url: str) -> int:
+    auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else None
+    async with Session(auth, base_url=settings.api_url, max_transfers=settings.downloads_per_worker) as session:
+        redis = await _connect_patiently(redis_url, settings.queue_name)
+        for weakness in await find_weaknesses(redis):
+            log.warning("Redis can lose runs as it is set up", weakness=weakness)
+        await _check_destination(settings, redis)
+        worker, watcher = _assemble(settings, redis_url, redis, OrdersClient(session))
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, partial(worker.stop, sign.name))
+        watching = asyncio.create_task(watcher.run(), name="watcher")
+        try:
+            await worker.async_run()
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await worker.close()
+    return 0
+
+
+def _assemble(settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient) -> tuple[OrderWorker, Watcher]:
+    identity = Identity(settings.worker_name)
+    stages = StageJobs(
+        store=RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings)),
+        orders=orders,
+        identity=identity,
+        destination=settings.destination,
+        staging=settings.data_dir / "staging",
+        policy=policy_of(settings),
+    )
+    worker = OrderWorker(
+        redis_pool=redis,
+        connect_pulse=partial(connect_blocking, redis_url),
+        identity=identity,
+        stage_jobs=stages,
+        max_jobs=settings.slots,
+        poll_delay=settings.poll_delay_s,
+        lease_s=settings.lease_s,
+        health_interval_s=settings.health_interval_s,
+        stop_wait_s=settings.stop_wait_s,
+    )
+    return worker, Watcher(stages, lease_s=settings.lease_s)
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """How long runs are kept."""
+    return Lifetimes(retention=timedelta(days=settings.retention_days))
+
+
+def policy_of(settings: Settings) -> Policy:
+    """How patient the stages are."""
+    return Policy(
+        max_faults=dict.fromkeys(Stage, settings.stage_tries),
+        backoff_base_s=settings.retry_base_s,
+        backoff_cap_s=settings.retry_cap_s,
+        settle_s=settings.settle_s,
+        first_check_s=settings.wait_check_min_s,
+        max_check_s=settings.wait_check_max_s,
+        transfers_per_run=settings.downloads_per_order,
+    )
+
+
+async def _connect_patiently(redis_url: str, queue: str) -> ArqRedis:
+    """A Redis that is not there yet is waited for; one that refuses us is an error to be mended."""
+    while True:
+        try:
+            return await connect(redis_url, queue_name=queue)
+        except RedisUnavailable as error:
+            if isinstance(error.__cause__, AuthenticationError | AuthorizationError):
+                raise
+            log.warning("waiting for Redis", error=str(error))
+            await asyncio.sleep(_REDIS_PAUSE_S)
+
+
+async def _check_destination(settings: Settings, redis: ArqRedis) -> None:
+    destination = open_destination(settings.destination)
+    await destination.check_writable()
+    await check_same_disk(redis, destination, key=keys.disk(destination.url))

@@ -1,0 +1,173 @@
+"""The four stages as arq functions: begin the run's job, let the stage decide, commit what it decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import structlog
+from arq.worker import Function, func
+
+from jobs.context import StageContext
+from jobs.destination import open_destination
+from jobs.errors import Fenced, RunNotFound
+from jobs.moves import By, Move, plan_move
+from jobs.outcomes import Outcome
+from jobs.policy import Policy
+from jobs.run import Facts, FileRecord, Run, Stage
+from jobs.runner import run_stage
+from jobs.store import RunStore
+from planet_sdk import OrdersClient
+from worker.claims import REDIS_AWAY
+from worker.identity import Identity
+from worker.pulse import Pulse
+
+log = structlog.get_logger(__name__)
+
+_NO_LIMIT = 10**9  # arq's own count of tries: a stage's patience is the policy's
+_COMMIT_PATIENCE_S = 0.1, 5.0
+
+Commit = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Notebook:
+    """What a stage writes down goes through the fence of its job."""
+
+    store: RunStore
+    run: Run
+    by: By
+
+    async def note(self, facts: Facts, files: Mapping[str, FileRecord] | None = None) -> None:
+        await self.store.note(self.run, self.by, facts, files)
+
+    async def files(self) -> list[FileRecord]:
+        return await self.store.files(self.run.run_id)
+
+
+@dataclass(slots=True)
+class StageJobs:
+    """Runs stages for one worker; shared by all of its jobs, as is the Session behind `orders`."""
+
+    store: RunStore
+    orders: OrdersClient
+    identity: Identity
+    destination: str
+    staging: Path
+    policy: Policy = field(default_factory=Policy)
+    pulse: Pulse | None = None
+    _moves: dict[str, Move] = field(default_factory=dict)
+    _unwanted: set[str] = field(default_factory=set)
+
+    @property
+    def by(self) -> By:
+        """This worker, as the owner of jobs."""
+        return By.owner_of_job(self.identity.name, self.identity.owner)
+
+    def functions(self) -> list[Function]:
+        """The stages, for arq's Worker."""
+        return [func(self._run_job, name=stage.value, max_tries=_NO_LIMIT) for stage in Stage]
+
+    def cancel_run(self, job_id: str) -> bool:
+        """Mark a job in hand so that its cancellation cancels the run; False where that has been done."""
+        if job_id in self._unwanted:
+            return False
+        self._unwanted.add(job_id)
+        return True
+
+    def commit_of(self, job_id: str) -> Commit | None:
+        """How a job ends whose stage has decided; None where it has not, or the run was not this worker's to move."""
+        move = self._moves.pop(job_id, None)
+        return partial(self._commit, move) if move else None
+
+    def context(self, run: Run, by: By, progress: Callable[[str, int, int | None], None] | None = None) -> StageContext:
+        """What a stage of this run has at hand."""
+        known = {"progress": progress} if progress else {}
+        return StageContext(
+            orders=self.orders,
+            destination=open_destination(run.destination or self.destination),
+            notebook=_Notebook(self.store, run, by),
+            staging=self.staging,
+            policy=self.policy,
+            **known,
+        )
+
+    async def _run_job(self, ctx: dict[Any, Any], run_id: str) -> dict[str, str]:
+        job_id: str = ctx["job_id"]
+        with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name):
+            try:
+                run = await self.store.begin(run_id, job_id, self.by, self.destination)
+            except (Fenced, RunNotFound) as error:
+                log.warning("job dropped, it is not the run's any more", job_id=job_id, why=str(error))
+                return {"outcome": "dropped", "reason": str(error)}
+            finally:
+                self._unwanted.discard(job_id)
+            with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
+                return await self._decide(run, job_id)
+
+    async def _decide(self, run: Run, job_id: str) -> dict[str, str]:
+        started = monotonic()
+        if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
+            in_hand.stage = run.stage.value
+        try:
+            outcome = await self._run_or_cancel(run, job_id)
+        except Fenced as error:
+            log.warning("stage given up, another worker has the job", why=str(error))
+            return {"outcome": "fenced", "reason": str(error)}
+        move = plan_move(run, outcome, self.by)
+        self._moves[job_id] = move
+        log.info(
+            "stage ended",
+            outcome=type(outcome).__name__.lower(),
+            state=move.state.value,
+            reason=outcome.reason,
+            tries=run.tries,
+            seconds=round(monotonic() - started, 3),
+            **{name: move.facts[name] for name in ("order_id", "bytes_done") if name in move.facts},
+        )
+        return {"outcome": type(outcome).__name__.lower(), "state": move.state.value, "reason": outcome.reason}
+
+    async def _run_or_cancel(self, run: Run, job_id: str) -> Outcome:
+        """Run the stage; where somebody cancels the run meanwhile, run what cancels it."""
+        context = self.context(run, self.by, partial(self._show_progress, job_id, {}))
+        try:
+            return await run_stage(run, context)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if job_id not in self._unwanted or task is None:
+                raise
+            task.uncancel()
+            # What the stage wrote down until now (an order id, say) decides how the run is cancelled.
+            now = await self.store.get(run.run_id)
+            return await run_stage(now.model_copy(update={"cancel_requested": True}), context)
+        finally:
+            self._unwanted.discard(job_id)
+
+    def _show_progress(
+        self, job_id: str, files: dict[str, tuple[int, int]], path: str, done: int, total: int | None
+    ) -> None:
+        files[path] = done, total or done
+        if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
+            in_hand.bytes_done = sum(done for done, _ in files.values())
+            in_hand.bytes_total = sum(size for _, size in files.values())
+
+    async def _commit(self, move: Move, result: bytes) -> None:
+        """Make the move, with patience while Redis is away: it is made once however often it is asked for."""
+        move = replace(move, result=result)
+        pause_s = _COMMIT_PATIENCE_S[0]
+        while True:
+            try:
+                await self.store.move(move)
+            except Fenced as error:
+                log.warning("commit refused, another worker has the job", job_id=move.run.job_id, why=error.why)
+            except REDIS_AWAY as error:
+                log.warning("commit waits, Redis is away", job_id=move.run.job_id, error=str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _COMMIT_PATIENCE_S[1])
+                continue
+            return
