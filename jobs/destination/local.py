@@ -23,6 +23,7 @@ __all__ = ["LocalDestination"]
 
 _DISK_FULL_OR_AWAY = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 _TOO_BUSY = {errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+_OWN = ".planet-orders-"  # probes and marks: none of the orders' files
 _PROBE = b"planet-orders writes here\n"
 
 
@@ -70,7 +71,7 @@ class LocalDestination(Destination):
     def _check_writable(self) -> None:
         with self._errors():
             self.local_dir.mkdir(parents=True, exist_ok=True)
-            probe = self.local_dir / f".planet-orders-probe-{secrets.token_hex(8)}"
+            probe = self.local_dir / f"{_OWN}probe-{secrets.token_hex(8)}"
             try:
                 with probe.open("xb") as file:
                     file.write(_PROBE)
@@ -112,7 +113,7 @@ class LocalDestination(Destination):
         found = {}
         with self._errors():
             for folder, _, names in os.walk(top):
-                for path in (Path(folder, name) for name in names):
+                for path in (Path(folder, name) for name in names if not name.startswith(_OWN)):
                     size = self._stat(path)
                     if size is not None:
                         found[path.relative_to(self.local_dir).as_posix()] = size
