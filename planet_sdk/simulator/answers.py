@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -60,7 +60,10 @@ class Endpoint:
         """Answer one request."""
         world, name = self._world, self._name
         request = Request(scope, receive)
-        raw = await request.body()
+        try:
+            raw = await request.body()
+        except ClientDisconnect:
+            return
         api_key = read_key(request) if name != "link" else read_account(world, request)
         world.journal.note_request(name, api_key)
         if refusal := self._refuse(api_key):
@@ -127,11 +130,13 @@ def read_account(world: World, request: Request) -> str:
 
 
 def read_json(raw: bytes) -> Any:
-    """The JSON of a request's body; None when there is none, or when it is not JSON."""
+    """The JSON of a request's body; None when there is none, or when it is not JSON that can be written again."""
     try:
-        return json.loads(raw) if raw else None
+        value = json.loads(raw) if raw else None
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # refuses NaN, infinity and half surrogates
     except (ValueError, RecursionError):
         return None
+    return value
 
 
 def describe_rate_limit(retry_after_s: float | None) -> Response:

@@ -76,7 +76,9 @@ async def cancel(call: Call) -> Response:
 async def bulk_cancel(call: Call) -> Response:
     """POST /bulk/orders/v2/cancel: cancel the orders named, or all that are still queued."""
     book, body = call.world.book, call.body if isinstance(call.body, dict) else {}
-    order_ids = body.get("order_ids")
+    order_ids = body.get("order_ids") or []
+    if not isinstance(order_ids, list):
+        raise refuse_generally("order_ids must be a list")
     if not order_ids:
         queued = [order for order in book.newest_first(call.api_key) if order.state is OrderState.QUEUED]
         results = [(order.id, book.cancel(order)) for order in queued]

@@ -73,9 +73,9 @@ class OrderBook:
         self._plan(order, stuck=FaultKind.ORDER_STUCK in faults)
         return order
 
-    def is_listed(self, order: Order) -> bool:
-        """Does the list show it already?"""
-        return order.is_listable and order.created_us + self._settings.list_lag_s * MICROSECONDS <= self._clock.now_us()
+    def listed_until_us(self) -> int:
+        """The list shows orders that were created by then: it lags behind, where the settings say so."""
+        return max(self._clock.now_us(), self._last_us) - int(self._settings.list_lag_s * MICROSECONDS)
 
     def settle(self) -> None:
         """Apply every change of state that is due by now, in the order in which they fell due."""

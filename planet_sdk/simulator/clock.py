@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 MICROSECONDS = 1_000_000
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Clock:
@@ -45,8 +46,10 @@ def parse_time(text: str) -> int:
     moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" that was not escaped in a query arrives as a blank
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * MICROSECONDS + moment.microsecond
+    try:
+        return (moment - _EPOCH) // timedelta(microseconds=1)
+    except OverflowError as error:
+        raise ValueError(f"too far away: {text}") from error
 
 
 def as_datetime(moment_us: int) -> datetime:

@@ -52,7 +52,7 @@ def _guard(action: Action, world: World) -> Callable[[Request], Awaitable[Respon
             return JSONResponse(await action(request, world))
         except KeyError as error:
             return JSONResponse({"message": f"missing or unknown: {error}"}, 400)
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, TypeError, ValueError) as error:
             return JSONResponse({"message": str(error)}, 400)
 
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -23,6 +24,10 @@ _TOOLS = {
     "tile",
     "toar",
 }
+_CHOICES = (
+    ("OrderType", "order_type", {None, "full", "partial"}),
+    ("SourceType", "source_type", {None, "scenes", "basemaps"}),
+)
 _ITEM_LIMITS = {"SkySatCollect": 50, "TanagerScene": 50, "PelicanScene": 50}
 
 
@@ -54,25 +59,21 @@ def check_order(request: Any, settings: SimulatorSettings) -> tuple[str, ...]:
         raise refuse_generally("The request body must be a JSON object")
     if not isinstance(request.get("name"), str) or not request["name"]:
         raise refuse_order("Name", "Name is required")
-    if request.get("order_type", "full") not in {"full", "partial"}:
-        raise refuse_order("OrderType", f"Bad order type '{request['order_type']}'")
+    for field, name, allowed in _CHOICES:
+        if not isinstance(request.get(name), str | None) or request.get(name) not in allowed:
+            raise refuse_order(field, f"Bad {name} '{request[name]}'")
     products = request.get("products")
     if not isinstance(products, list) or not products or not all(isinstance(product, dict) for product in products):
         raise refuse_order("Products", "Products are required")
     for product in products:
-        _check_product(product)
+        _check_quads(product) if "mosaic_name" in product else _check_scenes(product)
     _check_tools(request.get("tools") or [])
     _check_delivery(request.get("delivery") or {}, products)
+    _check_notifications(request.get("notifications") or {})
     return _check_items(products, settings, partial=request.get("order_type") == "partial")
 
 
-def _check_product(product: Mapping[str, Any]) -> None:
-    if "mosaic_name" in product:
-        if "quad_ids" not in product and "geometry" not in product:
-            raise refuse_order("Products", "A basemap product needs quad_ids or a geometry")
-        if "geometry" in product:
-            _check_geometry("Products", product["geometry"])
-        return
+def _check_scenes(product: Mapping[str, Any]) -> None:
     items, item_type, bundle = (product.get(key) for key in ("item_ids", "item_type", "product_bundle"))
     if not isinstance(items, list) or not items or not all(isinstance(i, str) and i for i in items) or not item_type:
         raise refuse_order("Products", "Item ID or Item Type empty")
@@ -82,6 +83,16 @@ def _check_product(product: Mapping[str, Any]) -> None:
         raise refuse_order("Products", f"Bad bundle type '{bundle}'")
     if not isinstance(item_type, str) or find_assets(item_type, bundle) is None:
         raise refuse_order("Products", f"Bad item type '{item_type}' for bundle type '{bundle}'")
+
+
+def _check_quads(product: Mapping[str, Any]) -> None:
+    quads = product.get("quad_ids", [])
+    if not isinstance(quads, list) or not all(_is_id(name) for name in (product["mosaic_name"], *quads)):
+        raise refuse_order("Products", "A basemap product needs a mosaic_name and quad_ids that are names")
+    if "geometry" in product:
+        _check_geometry("Products", product["geometry"])
+    elif not quads:
+        raise refuse_order("Products", "A basemap product needs quad_ids or a geometry")
 
 
 def _check_tools(tools: Any) -> None:
@@ -101,8 +112,8 @@ def _check_tools(tools: Any) -> None:
 def _check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     if name == "clip" and not _is_reference(parameters.get("aoi")):
         _check_geometry("Tools", parameters.get("aoi"))
-    if name == "tile" and not isinstance(parameters.get("name_template", ""), str):
-        raise refuse_order("Tools", "The tile tool's name_template must be a string")
+    if name == "tile" and not _is_file_name(parameters.get("name_template", "")):
+        raise refuse_order("Tools", "The tile tool's name_template must be a file name")
     required = {"reproject": "projection", "tile": "tile_size", "harmonize": "target_sensor", "file_format": "format"}
     if name in required and not parameters.get(required[name]):
         raise refuse_order("Tools", f"Tool '{name}' needs '{required[name]}'")
@@ -114,10 +125,18 @@ def _check_delivery(delivery: Any, products: Iterable[Mapping[str, Any]]) -> Non
     archive = delivery.get("archive_type")
     if archive not in {None, "", "zip"}:
         raise refuse_order("Delivery", f"Bad archive type '{archive}'")
+    if not _is_file_name(delivery.get("archive_filename") or ""):
+        raise refuse_order("Delivery", "The archive_filename must be a file name")
     for product in products if archive else ():
         limit = _ITEM_LIMITS.get(product.get("item_type", ""), MAX_ITEMS)
         if len(product.get("item_ids", ())) > limit:
             raise refuse_order("Products", f"Too many items for zip delivery, the maximum is {limit}")
+
+
+def _check_notifications(notifications: Any) -> None:
+    webhook = notifications.get("webhook") if isinstance(notifications, dict) else notifications
+    if webhook is not None and not (isinstance(webhook, dict) and isinstance(webhook.get("url"), str)):
+        raise refuse_order("Notifications", "A webhook needs a url")
 
 
 def _check_items(
@@ -125,7 +144,7 @@ def _check_items(
 ) -> tuple[str, ...]:
     items = [(item, product["item_type"]) for product in products for item in product.get("item_ids", ())]
     for item, item_type in items:
-        if _is_like(item, settings.missing_items):
+        if not _is_id(item) or _is_like(item, settings.missing_items):
             raise refuse_order("Details", f"Item ID {item} / Item Type {item_type} doesn't exist")
     forbidden = [item for item, _ in items if _is_like(item, settings.forbidden_items)]
     if forbidden and (not partial or len(forbidden) == len(items)):
@@ -143,6 +162,14 @@ def _check_geometry(field: str, geometry: Any) -> None:
 
 def _is_reference(aoi: Any) -> bool:
     return isinstance(aoi, dict) and aoi.get("type") == "ref" and str(aoi.get("content", "")).startswith("pl:features/")
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w-]+", value, re.ASCII) is not None
+
+
+def _is_file_name(value: Any) -> bool:
+    return isinstance(value, str) and not set(value) & set("/\\\0")
 
 
 def _is_like(item: str, patterns: Iterable[str]) -> bool:

@@ -21,7 +21,7 @@ from .faults import Fault, FaultKind
 from .links import storage_alias, unquote_key
 from .world import World
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
