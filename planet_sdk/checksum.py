@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from planet_sdk.exceptions import ChecksumMismatch, ClientError
-from planet_sdk.manifest import MANIFEST_NAME, FileCheck, ManifestEntry, read_manifest
+from planet_sdk.manifest import MANIFEST_NAME, FileCheck, ManifestEntry, read_manifest_file
 from planet_sdk.paths import path_inside
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_order_folder(directory: Path, checksum: str) -> None:
         ClientError: there is no manifest, or it cannot be read.
     """
     algorithm = _algorithm(checksum)
-    entries = read_manifest(_manifest_body(directory / MANIFEST_NAME))
+    entries = read_manifest_file(directory / MANIFEST_NAME)
     paths = [path_inside(directory, entry.path) for entry in entries]
     with ExitStack() as stack:
         problems: list[str] = []
@@ -126,15 +126,6 @@ def _find_member(members: list[_Member], path: str) -> _Member | None:
     found = [member for member in members if member[1].filename == path]
     found = found or [member for member in members if member[1].filename.endswith(f"/{path}")]
     return found[0] if len(found) == 1 else None
-
-
-def _manifest_body(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ClientError(f"File ({path}) does not exist; download the order first, or name its own folder") from error
-    except OSError as error:
-        raise ClientError(f"{path} cannot be read: {error}") from error
 
 
 def _algorithm(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from planet_sdk.delivery_files import DeliveryFile, files_of, links_of, order_id_of, results_of
 from planet_sdk.exceptions import ClientError, PlanetError
-from planet_sdk.manifest import MANIFEST_NAME, ManifestEntry, read_manifest
+from planet_sdk.manifest import MANIFEST_NAME, ManifestEntry, read_manifest_file
 from planet_sdk.transfer import Expected, Progress, Transferred, transfer
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class Delivery:
             delivered as an archive, these lie inside it.
     """
 
-    def __init__(self, client: OrdersClient, order: Mapping[str, Any], directory: Path) -> None:
-        self.order_id: str = order_id_of(order)
+    def __init__(self, client: OrdersClient, order: Mapping[str, Any], files: tuple[DeliveryFile, ...]) -> None:
         results = results_of(order)
+        self.order_id: str = order_id_of(order)
+        self.files = files
         self._client = client
         self._links = links_of(results)
         self._renewing = asyncio.Lock()
         self._fetched: dict[str, Transferred] = {}
-        self.files = files_of(self.order_id, results, directory)
         self.undelivered: dict[str, str] = {
             result["name"]: str(result.get("delivery") or "unknown") for result in results if not result.get("location")
         }
@@ -77,12 +77,13 @@ class Delivery:
             ClientError: two files would lie in the same place, or the order or its manifest makes no sense.
             TransferError: the manifest did not arrive.
         """
-        delivery = cls(client, order, directory)
+        files = await asyncio.to_thread(files_of, order, directory)  # in a thread: it resolves every path
+        delivery = cls(client, order, files)
         manifest = next((file for file in delivery.files if file.relative == MANIFEST_NAME), None)
         if manifest is not None:
             told = partial(progress, manifest) if progress else None
             delivery._fetched[manifest.name] = await delivery.fetch(manifest, overwrite=overwrite, progress=told)
-            delivery._expect(read_manifest(await asyncio.to_thread(manifest.path.read_bytes)))
+            delivery._expect(await asyncio.to_thread(read_manifest_file, manifest.path))
         return delivery
 
     async def fetch(
@@ -173,8 +174,8 @@ class Delivery:
         """Return links that are newer than those used; of several callers with the same old ones, one asks Planet."""
         async with self._renewing:
             if self._links is used:
-                _log.info("download links renewed", extra={"order_id": self.order_id})
                 self._links = links_of(results_of(await self._client.get_order(self.order_id)))
+                _log.info("download links renewed", extra={"order_id": self.order_id})
             return self._links
 
     def _expect(self, entries: list[ManifestEntry]) -> None:

@@ -47,9 +47,12 @@ def results_of(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what the order lists, each with a name; nothing, where it lists nothing yet.
 
     Raises:
-        ClientError: an entry has no name, or a link that is no text.
+        ClientError: there is no list, or an entry has no name, or a link that is no text.
     """
-    results = (order.get("_links") or {}).get("results") or []
+    links = order.get("_links") or {}
+    results = (links.get("results") or []) if isinstance(links, Mapping) else links
+    if not isinstance(results, list):
+        raise ClientError(f"order {order.get('id')} has results that are no list; read the order again")
     results = [result for result in results if result]
     for result in results:
         if not (
@@ -66,13 +69,14 @@ def links_of(results: list[Mapping[str, Any]]) -> Mapping[str, str]:
     return {result["name"]: result["location"] for result in results if result.get("location")}
 
 
-def files_of(order_id: str, results: list[Mapping[str, Any]], directory: Path) -> tuple[DeliveryFile, ...]:
-    """Return the files that have a link, each with its place in the directory.
+def files_of(order: Mapping[str, Any], directory: Path) -> tuple[DeliveryFile, ...]:
+    """Return the order's files that have a link, each with its place in the directory.
 
     Raises:
         UnsafeName: a name does not stay inside the directory.
         ClientError: two results need the same place, or one needs a folder where another needs a file.
     """
+    order_id, results = order_id_of(order), results_of(order)
     paths = {result["name"]: path_inside(directory, result["name"]) for result in results}
     folders = {folder for path in paths.values() for folder in path.parents}
     counts = Counter(result["name"] for result in results)

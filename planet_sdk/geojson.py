@@ -189,6 +189,12 @@ def _check_polygon(value: object) -> None:
     _each(_check_ring)(value)
 
 
+def _check_polygons(value: object) -> None:
+    if not _sequence(value, "a multipolygon"):
+        raise GeoJSONError("a multipolygon has at least one polygon")
+    _each(_check_polygon)(value)
+
+
 def _each(check: Callable[[object], None]) -> Callable[[object], None]:
     def check_all(value: object) -> None:
         for part in _sequence(value, "coordinates"):
@@ -209,5 +215,5 @@ _CHECKS: dict[str, Callable[[object], None]] = {
     "LineString": _check_line,
     "MultiLineString": _each(_check_line),
     "Polygon": _check_polygon,
-    "MultiPolygon": _each(_check_polygon),
+    "MultiPolygon": _check_polygons,
 }

@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planet_sdk.exceptions import ClientError
 from planet_sdk.paths import safe_relative_path
 
-__all__ = ["MANIFEST_NAME", "FileCheck", "ManifestEntry", "read_manifest"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MANIFEST_NAME", "FileCheck", "ManifestEntry", "read_manifest", "read_manifest_file"]
 
 MANIFEST_NAME = "manifest.json"
 
@@ -71,6 +74,21 @@ def read_manifest(body: bytes) -> list[ManifestEntry]:
         if entries.setdefault(entry.path, entry) != entry:
             raise ClientError(f"{MANIFEST_NAME}, files[{position}]: {entry.path!r} is listed twice, differently")
     return list(entries.values())
+
+
+def read_manifest_file(path: Path) -> list[ManifestEntry]:
+    """Return the files that the manifest on disk lists: see read_manifest().
+
+    Raises:
+        ClientError: it is not there, cannot be read, or is no manifest.
+    """
+    try:
+        body = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ClientError(f"File ({path}) does not exist; download the order first, or name its own folder") from error
+    except OSError as error:
+        raise ClientError(f"{path} cannot be read: {error}") from error
+    return read_manifest(body)
 
 
 def _read_entry(raw: object, where: str) -> ManifestEntry:

@@ -50,6 +50,7 @@ def test_every_geometry_type_is_accepted(geometry: dict[str, Any]) -> None:
         ({"type": "Polygon"}, "neither"),
         ({"type": "Circle", "coordinates": [1, 2]}, "not a geometry type"),
         ({"type": "Polygon", "coordinates": []}, "at least one ring"),
+        ({"type": "MultiPolygon", "coordinates": []}, "at least one polygon"),
         ({"type": "Polygon", "coordinates": [RING[:3]]}, "4 or more"),
         ({"type": "Polygon", "coordinates": [[*RING[:3], [9, 9]]]}, "ends where it starts"),
         ({"type": "Polygon", "coordinates": [[["a", 0], *RING[1:]]]}, "not a number"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from planet_sdk.reporting import AssetStatusBar, StateBar, TransferBar
+from planet_sdk.reporting import AssetStatusBar, StateBar, TransferBar, TransferBars
 
 if TYPE_CHECKING:
     import pytest
@@ -58,3 +60,25 @@ def test_a_transfer_bar_writes_nothing_where_stderr_is_no_terminal(capsys: pytes
         show.rename(Path("other.tif"))
 
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_transfer_bar_on_a_terminal_shows_the_path_and_how_much_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    with TransferBars() as bars:
+        bars.show(Path("an-order/scene.tif"), 500_000, 1_000_000)
+        bars.show(Path("an-order/other.tif"), 10, None)
+        bars.show(Path("an-order/scene.tif"), 1_000_000, 1_000_000)
+        bars.close(Path("an-order/scene.tif"))
+        bars.close(Path("an-order/never-shown.tif"))
+
+    written = terminal.getvalue()
+    assert re.search(r"\ran-order/scene.tif:  50%\|", written)
+    assert re.search(r"\ran-order/scene.tif: 100%\|.* 0.95k/0.95k", written), "in units of MiB, as the guide prints it"
+    assert "an-order/other.tif: 10.0B" in written

@@ -56,7 +56,7 @@ class SmallPlanet:
         self.drop_replies = 0
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.bodies_together = 0
-        self._open_bodies = 0
+        self.open_bodies = 0
         self._all_open = asyncio.Event()
 
     def deliver(
@@ -70,6 +70,11 @@ class SmallPlanet:
                 for name, body in (files if listed is None else listed).items()
             ]
             self.files[f"{ORDER_ID}/manifest.json"] = json.dumps({"name": "", "files": entries}).encode()
+
+    def release(self) -> None:
+        """Let the scenes go that wait for others."""
+        self.bodies_together = 0
+        self._all_open.set()
 
     def asked_paths(self) -> Counter[str]:
         return Counter(f"{method} {path}" for method, path, _ in self.asked)
@@ -162,8 +167,8 @@ class SmallPlanet:
         _write(writer, 206 if asked_range else 200, body[start:stop], length=len(body) - start, **extra)
 
     async def _wait_for_the_others(self) -> None:
-        self._open_bodies += 1
-        if self._open_bodies >= self.bodies_together:
+        self.open_bodies += 1
+        if self.open_bodies >= self.bodies_together:
             self._all_open.set()
         await asyncio.wait_for(self._all_open.wait(), 20)
 
@@ -190,6 +195,7 @@ async def planet() -> AsyncIterator[SmallPlanet]:
     small.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     small.deliver(SCENES)
     yield small
+    small.release()
     server.close()
     await server.wait_closed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from pathlib import Path
@@ -253,7 +254,7 @@ async def test_results_without_a_link_are_reported_after_the_others_have_arrived
 
 
 @pytest.mark.parametrize(
-    "results", [[{"location": "http://x"}], [{"name": 5}], ["x"], {"name": "x"}, [{"name": "a", "location": 5}]]
+    "results", [[{"location": "http://x"}], [{"name": 5}], ["x"], 5, {"name": "x"}, [{"name": "a", "location": 5}]]
 )
 async def test_results_that_make_no_sense_are_an_error_of_this_package(
     planet: SmallPlanet, orders: OrdersClient, tmp_path: Path, results: Any
@@ -262,6 +263,24 @@ async def test_results_that_make_no_sense_are_an_error_of_this_package(
 
     with pytest.raises(exceptions.ClientError, match=ORDER_ID):
         await orders.download_order(ORDER_ID, tmp_path)
+
+
+async def test_a_cancelled_download_is_carried_on_by_the_next(
+    planet: SmallPlanet, orders: OrdersClient, tmp_path: Path
+) -> None:
+    planet.bodies_together = 99
+    download = asyncio.create_task(orders.download_order(ORDER_ID, tmp_path))
+    async with asyncio.timeout(20):  # until the scenes are under way
+        while planet.open_bodies < 2:
+            await asyncio.sleep(0.01)
+
+    download.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await download
+    planet.release()
+    await orders.download_order(ORDER_ID, tmp_path)
+
+    assert _files_below(tmp_path) == planet.files
 
 
 async def test_what_done_raises_stops_everything(planet: SmallPlanet, orders: OrdersClient, tmp_path: Path) -> None:
