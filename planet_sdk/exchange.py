@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -92,21 +93,25 @@ def redirected(call: Call, answer: httpx.Response, *, plain_http: bool) -> Call:
 
 async def refusal(answer: httpx.Response) -> APIError:
     """Return the exception for an answer that is not a success, with as much of its body as comes soon."""
-    body = b""
-    try:
+    body = bytearray()
+    with contextlib.suppress(PlanetError, TimeoutError):  # the status says enough
         async with asyncio.timeout(ERROR_BODY_S):
             with typed_errors(answer.request.method, str(answer.request.url)):
-                body = await read_at_most(answer.aiter_bytes(), MAX_ERROR_BYTES)
-    except (PlanetError, TimeoutError):
-        pass  # the status says enough
+                await read_at_most(answer.aiter_bytes(), MAX_ERROR_BYTES, into=body)
     return error_for(answer.status_code, answer.headers, body.decode(errors="replace"))
 
 
-async def read_at_most(chunks: AsyncIterable[bytes], limit_bytes: int) -> bytes:
-    """Return the body, cut off at the limit."""
-    body = bytearray()
+async def read_at_most(chunks: AsyncIterable[bytes], limit_bytes: int, into: bytearray | None = None) -> bytes:
+    """Return the body, cut off at the limit.
+
+    Args:
+        chunks: the body.
+        limit_bytes: the most to take.
+        into: where to collect it, for callers that want what came before an error.
+    """
+    body = bytearray() if into is None else into
     async for chunk in chunks:
-        body += chunk
+        body += chunk[: limit_bytes - len(body)]
         if len(body) >= limit_bytes:
             break
-    return bytes(body[:limit_bytes])
+    return bytes(body)
