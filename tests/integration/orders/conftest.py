@@ -37,6 +37,7 @@ class SmallPlanet:
         drop_replies: how many POSTs to take without answering.
         answers: (status, body) to give instead, by path.
         bodies_together: no scene is sent before so many were asked for at the same time.
+        scenes_wait: set once two scenes were asked for.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,8 @@ class SmallPlanet:
         self.drop_replies = 0
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.bodies_together = 0
-        self.open_bodies = 0
+        self._open_bodies = 0
+        self.scenes_wait = asyncio.Event()
         self._all_open = asyncio.Event()
 
     def deliver(
@@ -167,8 +169,10 @@ class SmallPlanet:
         _write(writer, 206 if asked_range else 200, body[start:stop], length=len(body) - start, **extra)
 
     async def _wait_for_the_others(self) -> None:
-        self.open_bodies += 1
-        if self.open_bodies >= self.bodies_together:
+        self._open_bodies += 1
+        if self._open_bodies > 1:
+            self.scenes_wait.set()
+        if self._open_bodies >= self.bodies_together:
             self._all_open.set()
         await asyncio.wait_for(self._all_open.wait(), 20)
 

@@ -270,9 +270,7 @@ async def test_a_cancelled_download_is_carried_on_by_the_next(
 ) -> None:
     planet.bodies_together = 99
     download = asyncio.create_task(orders.download_order(ORDER_ID, tmp_path))
-    async with asyncio.timeout(20):  # until the scenes are under way
-        while planet.open_bodies < 2:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(planet.scenes_wait.wait(), 20)
 
     download.cancel()
     with pytest.raises(asyncio.CancelledError):
