@@ -6,14 +6,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.02
 
 
-async def until(what: str, look: Callable[[], Awaitable[T]] | Callable[[], T], deadline_s: float = 30) -> T:
+@overload
+async def until(what: str, look: Callable[[], Awaitable[T]], deadline_s: float = 30) -> T: ...
+
+
+@overload
+async def until(what: str, look: Callable[[], T], deadline_s: float = 30) -> T: ...
+
+
+async def until(what: str, look: Callable[[], Any], deadline_s: float = 30) -> Any:
     """Look until something true is seen, and return it.
 
     Raises:
@@ -24,6 +32,6 @@ async def until(what: str, look: Callable[[], Awaitable[T]] | Callable[[], T], d
         answer = look()
         seen = await answer if isawaitable(answer) else answer
         if seen:
-            return cast("T", seen)
+            return seen
         assert time.monotonic() < end, f"not seen within {deadline_s:g} s: {what}"
         await asyncio.sleep(_LOOK_EVERY_S)  # between two looks

@@ -1,0 +1,295 @@
+"""The whole way of a run: a producer, a worker with its watcher, a real Valkey and a simulated Planet over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+from redis import Redis
+
+from jobs import BadRequest, KeyReused, NotPossible, OrderQueue, ResultTimeout, RunFailed, Stage, State, Submission
+from jobs.policy import Policy
+from jobs.store import RunStore
+from planet_sdk import Auth, OrdersClient, Session
+from planet_sdk.checksum import file_digest
+from planet_sdk.limits import LocalLimiter
+from planet_sdk.retry import RetryPolicy
+from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.stage_rig import request
+from tests.waiting import until
+from worker.identity import Identity
+from worker.order_worker import OrderWorker
+from worker.stage_jobs import StageJobs
+from worker.watcher import Watcher
+
+QUICK = Policy(
+    backoff_base_s=0.05,
+    backoff_cap_s=0.2,
+    settle_s=0.5,
+    first_check_s=0.05,
+    max_check_s=0.2,
+)
+
+
+@dataclass
+class Fleet:
+    """What a test of the whole way needs at hand."""
+
+    queue: OrderQueue
+    simulator: Simulator
+    folder: Path
+    redis_url: str
+    stack: AsyncExitStack
+
+    async def start_worker(self, name: str = "w1", policy: Policy = QUICK) -> OrderWorker:
+        return await self.stack.enter_async_context(self.worker(name, policy))
+
+    @asynccontextmanager
+    async def worker(self, name: str = "w1", policy: Policy = QUICK) -> AsyncIterator[OrderWorker]:
+        """A worker and its watcher, at work until the block ends."""
+        session = Session(
+            Auth.from_key(self.simulator.api_key),
+            base_url=self.simulator.url,
+            limiter=LocalLimiter(rates={}),
+            retry=RetryPolicy(max_tries=2, base_s=0.01, cap_s=0.05),
+        )
+        theirs = self.queue.store.redis
+        pool: ArqRedis = ArqRedis.from_url(self.redis_url)
+        pool.job_serializer, pool.job_deserializer = theirs.job_serializer, theirs.job_deserializer
+        identity = Identity(name)
+        stages = StageJobs(
+            store=RunStore(pool),
+            orders=OrdersClient(session),
+            identity=identity,
+            destination=self.folder.as_uri(),
+            staging=self.folder / "staging",
+            policy=policy,
+        )
+        worker = OrderWorker(
+            redis_pool=pool,
+            connect_pulse=lambda: Redis.from_url(self.redis_url),
+            identity=identity,
+            stage_jobs=stages,
+            lease_s=2,
+            health_interval_s=0.2,
+            stop_wait_s=0,
+        )
+        watching = asyncio.create_task(Watcher(stages, lease_s=2).run())
+        main = asyncio.create_task(worker.async_run())
+        try:
+            yield worker
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            worker.stop("end of test")
+            await main
+            await worker.close()
+            await session.aclose()
+
+
+@asynccontextmanager
+async def fleet_on(redis: ArqRedis, redis_url: str, folder: Path, settings: SimulatorSettings) -> AsyncIterator[Fleet]:
+    async with Simulator(settings) as simulator, AsyncExitStack() as stack:
+        yield Fleet(OrderQueue(RunStore(redis)), simulator, folder, redis_url, stack)
+
+
+SETTINGS = SimulatorSettings(queued_s=0.05, running_s=0.05, rate_limits={}, scene_size_px=32)
+
+
+@pytest.fixture
+async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet_on(redis, redis_url, tmp_path / "orders", SETTINGS) as fleet:
+        yield fleet
+
+
+async def test_a_request_goes_in_and_verified_files_come_out(fleet: Fleet) -> None:
+    await fleet.start_worker()
+    handle = await fleet.queue.submit(request())
+
+    run = await handle.result(timeout=60)
+
+    assert (run.state, run.files_done) == (State.DONE, run.files_total)
+    files = await handle.files()
+    assert {Path(file.path).name for file in files} >= {"manifest.json"}
+    for file in files:
+        path = fleet.folder / file.path
+        assert path.stat().st_size == file.size_bytes
+        assert file.sha256 is None or file_digest(path, "sha256") == file.sha256
+    assert list(fleet.folder.rglob("*.part*")) == []
+
+
+async def test_the_history_tells_the_story_stage_by_stage(fleet: Fleet) -> None:
+    await fleet.start_worker()
+    handle = await fleet.queue.submit(request())
+    await handle.result(timeout=60)
+
+    states = [line.state for line in await handle.history()]
+    in_order = [State.QUEUED, State.CREATING, State.WAITING, State.DOWNLOADING, State.VALIDATING, State.DONE]
+    assert list(dict.fromkeys(states)) == in_order
+
+
+async def test_the_order_carries_the_runs_id_in_its_name_and_is_created_once(fleet: Fleet) -> None:
+    await fleet.start_worker()
+    handle = await fleet.queue.submit(request())
+    run = await handle.result(timeout=60)
+
+    assert run.order_name == f"field 7-{run.run_id}"
+    assert fleet.simulator.report().orders == {run.order_name: 1}
+
+
+async def test_a_lost_reply_to_the_post_buys_nothing_twice(fleet: Fleet) -> None:
+    """Planet takes the order and the connection breaks before the answer: the order is found by its name."""
+    fleet.simulator.drop_reply("create")
+    await fleet.start_worker()
+
+    run = await (await fleet.queue.submit(request())).result(timeout=60)
+
+    assert list(fleet.simulator.report().orders.values()) == [1]
+    assert run.state is State.DONE
+
+
+async def test_a_cut_body_is_continued_from_its_last_byte(fleet: Fleet) -> None:
+    fleet.simulator.cut_body("*.tif", after_bytes=400)
+    await fleet.start_worker()
+
+    run = await (await fleet.queue.submit(request())).result(timeout=60)
+
+    assert run.state is State.DONE
+    assert "bytes=400-" in {asked for ranges in fleet.simulator.report().ranges.values() for asked in ranges}
+
+
+async def test_an_order_that_fails_at_planet_ends_its_run_with_the_reason(
+    redis: ArqRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async with fleet_on(redis, redis_url, tmp_path, replace(SETTINGS, unavailable_items=("2022*",))) as fleet:
+        await fleet.start_worker()
+        handle = await fleet.queue.submit(request())
+        with pytest.raises(RunFailed, match="failed at Planet"):
+            await handle.result(timeout=60)
+        run = await handle.status()
+        assert (run.state, run.order_state) == (State.FAILED, "failed")
+        with pytest.raises(NotPossible, match="rebuy"):
+            await fleet.queue.retry(run.run_id)
+
+
+async def test_a_refused_order_fails_its_run_and_a_retry_goes_on_from_there(
+    redis: ArqRedis, redis_url: str, tmp_path: Path
+) -> None:
+    """Nothing was bought, so the retry creates the order."""
+    forbidden = replace(SETTINGS, forbidden_items=("2022*",))
+    async with fleet_on(redis, redis_url, tmp_path, forbidden) as refused, refused.worker():
+        handle = await refused.queue.submit(request())
+        with pytest.raises(RunFailed, match="permission"):
+            await handle.result(timeout=60)
+    async with fleet_on(redis, redis_url, tmp_path, SETTINGS) as allowed:
+        await allowed.start_worker()
+        run = await allowed.queue.retry(handle.run_id)
+        assert (run.state, run.stage, run.error) == (State.QUEUED, Stage.CREATE, None)
+        assert (await allowed.queue.run(run.run_id).result(timeout=60)).state is State.DONE
+
+
+async def test_a_run_nobody_has_started_is_cancelled_at_once(fleet: Fleet) -> None:
+    handle = await fleet.queue.submit(request())
+
+    run = await fleet.queue.cancel(handle.run_id)
+
+    assert run.state is State.CANCELLED
+    assert await fleet.queue.store.redis.zcard("arq:queue") == 0
+    assert (await fleet.queue.cancel(handle.run_id)).state is State.CANCELLED
+
+
+async def test_cancelling_a_waiting_run_cancels_its_order_at_planet(
+    redis: ArqRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async with fleet_on(redis, redis_url, tmp_path, replace(SETTINGS, queued_s=600)) as fleet:
+        await fleet.start_worker()
+        handle = await fleet.queue.submit(request())
+
+        async def is_waiting() -> bool:
+            return (await handle.status()).state is State.WAITING
+
+        await until("the run waits for Planet", is_waiting)
+        await fleet.queue.cancel(handle.run_id)
+        with pytest.raises(RunFailed):
+            await handle.result(timeout=30)
+        run = await handle.status()
+        assert (run.state, run.order_state) == (State.CANCELLED, "cancelled")
+
+
+async def test_cancelling_reaches_a_download_in_hand(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
+    slow = replace(SETTINGS, body_bytes_per_s=200.0)
+    async with fleet_on(redis, redis_url, tmp_path, slow) as fleet:
+        worker = await fleet.start_worker()
+        handle = await fleet.queue.submit(request())
+
+        def is_downloading() -> bool:
+            jobs = [worker.pulse.in_hand(job_id) for job_id in worker.job_tasks]
+            return any(job and job.stage == "download" and job.bytes_done for job in jobs)
+
+        await until("bytes are coming in", is_downloading)
+        await fleet.queue.cancel(handle.run_id)
+        with pytest.raises(RunFailed):
+            await handle.result(timeout=30)
+        assert (await handle.status()).state is State.CANCELLED
+
+
+async def test_a_run_past_its_deadline_expires(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
+    async with fleet_on(redis, redis_url, tmp_path, replace(SETTINGS, queued_s=600)) as fleet:
+        await fleet.start_worker()
+        handle = await fleet.queue.submit(request(), deadline=timedelta(seconds=1))
+        with pytest.raises(RunFailed):
+            await handle.result(timeout=60)
+        assert (await handle.status()).state is State.EXPIRED
+
+
+async def test_a_second_worker_finishes_what_a_stopped_one_began(
+    redis: ArqRedis, redis_url: str, tmp_path: Path
+) -> None:
+    slow = replace(SETTINGS, body_bytes_per_s=2000.0)
+    async with fleet_on(redis, redis_url, tmp_path, slow) as fleet:
+        async with fleet.worker("w1"):
+            handle = await fleet.queue.submit(request())
+
+            async def is_downloading() -> bool:
+                return (await handle.status()).state is State.DOWNLOADING
+
+            await until("the download has begun", is_downloading)
+        run = await handle.status()
+        assert run.state is State.DOWNLOADING
+        async with fleet.worker("w2"):
+            assert (await handle.result(timeout=60)).state is State.DONE
+        assert {line.worker for line in await handle.history()} >= {"w1", "w2"}
+
+
+async def test_the_same_key_never_buys_twice(fleet: Fleet) -> None:
+    first, second = await asyncio.gather(*(fleet.queue.submit(request(), key="field-7") for _ in range(2)))
+    assert first.run_id == second.run_id
+    assert sorted([first.created, second.created]) == [False, True]
+    with pytest.raises(KeyReused):
+        await fleet.queue.submit(request(["20220605_124027_64_0000"]), key="field-7")
+
+
+async def test_of_many_requests_each_has_its_answer_and_a_bad_one_holds_nobody_up(fleet: Fleet) -> None:
+    bad: dict[str, Any] = {"name": "no products", "products": []}
+    good, refused = await fleet.queue.submit_many([request(), Submission(bad)])
+
+    assert isinstance(refused, BadRequest)
+    assert refused.problems[0].field == "products"
+    assert not isinstance(good, BadRequest | KeyReused)
+    assert [run.run_id for run in await fleet.queue.list()] == [good.run_id]
+
+
+async def test_waiting_for_a_result_ends_when_the_time_is_up_and_the_run_goes_on(fleet: Fleet) -> None:
+    handle = await fleet.queue.submit(request())
+    with pytest.raises(ResultTimeout, match="queued"):
+        await handle.result(timeout=0.05)
+    await fleet.start_worker()
+    assert (await fleet.queue.run(handle.run_id).result(timeout=60)).state is State.DONE
