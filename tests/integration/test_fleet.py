@@ -224,21 +224,20 @@ async def test_cancelling_a_waiting_run_cancels_its_order_at_planet(
         assert (run.state, run.order_state) == (State.CANCELLED, "cancelled")
 
 
-async def test_cancelling_reaches_a_download_in_hand(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
-    slow = replace(SETTINGS, body_bytes_per_s=200.0)
-    async with fleet_on(redis, redis_url, tmp_path, slow) as fleet:
-        worker = await fleet.start_worker()
-        handle = await fleet.queue.submit(request())
+async def test_cancelling_reaches_a_download_in_hand(fleet: Fleet) -> None:
+    fleet.simulator.slow_body("*.tif", bytes_per_s=50, times=None)
+    worker = await fleet.start_worker()
+    handle = await fleet.queue.submit(request())
 
-        def is_downloading() -> bool:
-            jobs = [worker.pulse.in_hand(job_id) for job_id in worker.job_tasks]
-            return any(job and job.stage == "download" and job.bytes_done for job in jobs)
+    def is_downloading() -> bool:
+        jobs = [worker.pulse.in_hand(job_id) for job_id in worker.job_tasks]
+        return any(job and job.stage == "download" and job.bytes_done for job in jobs)
 
-        await until("bytes are coming in", is_downloading)
-        await fleet.queue.cancel(handle.run_id)
-        with pytest.raises(RunFailed):
-            await handle.result(timeout=30)
-        assert (await handle.status()).state is State.CANCELLED
+    await until("bytes are coming in", is_downloading)
+    await fleet.queue.cancel(handle.run_id)
+    with pytest.raises(RunFailed):
+        await handle.result(timeout=30)
+    assert (await handle.status()).state is State.CANCELLED
 
 
 async def test_a_run_past_its_deadline_expires(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
@@ -250,23 +249,21 @@ async def test_a_run_past_its_deadline_expires(redis: ArqRedis, redis_url: str, 
         assert (await handle.status()).state is State.EXPIRED
 
 
-async def test_a_second_worker_finishes_what_a_stopped_one_began(
-    redis: ArqRedis, redis_url: str, tmp_path: Path
-) -> None:
-    slow = replace(SETTINGS, body_bytes_per_s=2000.0)
-    async with fleet_on(redis, redis_url, tmp_path, slow) as fleet:
-        async with fleet.worker("w1"):
-            handle = await fleet.queue.submit(request())
+async def test_a_second_worker_finishes_what_a_stopped_one_began(fleet: Fleet) -> None:
+    fleet.simulator.stall_body("*.tif", after_bytes=400, times=None)
+    async with fleet.worker("w1"):
+        handle = await fleet.queue.submit(request())
 
-            async def is_downloading() -> bool:
-                return (await handle.status()).state is State.DOWNLOADING
+        def is_half_there() -> bool:
+            return any(part.stat().st_size for part in fleet.folder.rglob("*.tif.part"))
 
-            await until("the download has begun", is_downloading)
-        run = await handle.status()
-        assert run.state is State.DOWNLOADING
-        async with fleet.worker("w2"):
-            assert (await handle.result(timeout=60)).state is State.DONE
-        assert {line.worker for line in await handle.history()} >= {"w1", "w2"}
+        await until("half a file is there", is_half_there)
+    assert (await handle.status()).state is State.DOWNLOADING
+    fleet.simulator.clear_faults()
+    async with fleet.worker("w2"):
+        assert (await handle.result(timeout=60)).state is State.DONE
+    assert {line.worker for line in await handle.history()} >= {"w1", "w2"}
+    assert "bytes=400-" in {asked for ranges in fleet.simulator.report().ranges.values() for asked in ranges}
 
 
 async def test_the_same_key_never_buys_twice(fleet: Fleet) -> None:
