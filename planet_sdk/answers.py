@@ -11,7 +11,7 @@ from http import HTTPStatus
 import httpx
 
 from planet_sdk import exceptions
-from planet_sdk.redaction import without_secrets
+from planet_sdk.redaction import hide_queries, without_secrets
 
 _BY_STATUS: Mapping[int, type[exceptions.APIError]] = {
     400: exceptions.BadQuery,
@@ -71,7 +71,7 @@ def typed_errors(method: str, url: str) -> Iterator[None]:
     try:
         yield
     except _OUR_MISTAKE as error:
-        raise exceptions.ClientError(f"{method} {address} cannot be sent: {error}") from error
+        raise exceptions.ClientError(f"{method} {address} cannot be sent ({_cause(error)})") from error
     except (httpx.HTTPError, TimeoutError, OSError) as error:
         reached = not isinstance(error, _NOT_SENT)
         fate = "the server may have processed it" if reached else "it did not reach the server"
@@ -84,7 +84,7 @@ def typed_errors(method: str, url: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    return hide_queries(f"{type(error).__name__}: {error}").rstrip(": ")
 
 
 def _status_line(status: int) -> str:

@@ -17,7 +17,7 @@ from planet_sdk.redaction import keep_links_out_of_logs
 TIMEOUT = httpx.Timeout(10, read=30)
 
 # What these two statuses mean here and nowhere else; the wording is that of `planet` 2.14.
-_LOGIN_MESSAGES = {
+_LOGIN_MESSAGES: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "Not a valid email address.",
     HTTPStatus.UNAUTHORIZED: "Incorrect email or password.",
 }
@@ -39,6 +39,6 @@ class AuthSession:
         if answer.is_success:
             return Response(answer)
         error = error_for(answer.status_code, answer.headers, answer.text)
-        if message := _LOGIN_MESSAGES.get(HTTPStatus(answer.status_code)):
+        if message := _LOGIN_MESSAGES.get(answer.status_code):
             raise APIError(message, status=error.status, headers=error.headers, body=error.body)
         raise error

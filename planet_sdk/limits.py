@@ -97,20 +97,22 @@ class LocalLimiter:
         self._active = _places(max_active)
         self._bodies = _places(max_bodies)
 
-    @asynccontextmanager
-    async def slot(self, kind: RequestKind) -> AsyncIterator[None]:
+    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[None]:
         """Wait for this request's turn and hold a place while inside; a cancelled wait leaves nothing behind."""
-        places = self._bodies if kind is RequestKind.BODY else self._active
-        await self._gates[kind].enter(places)
+        return self._hold(self._gates[kind], self._bodies if kind is RequestKind.BODY else self._active)
+
+    def pause(self, kind: RequestKind, delay_s: float) -> None:
+        """Let nothing of this kind pass for `delay_s` seconds; a longer pause that is under way stays."""
+        self._gates[kind].pause(delay_s)
+
+    @asynccontextmanager
+    async def _hold(self, gate: _Gate, places: asyncio.Semaphore | None) -> AsyncIterator[None]:
+        await gate.enter(places)
         try:
             yield
         finally:
             if places:
                 places.release()
-
-    def pause(self, kind: RequestKind, delay_s: float) -> None:
-        """Let nothing of this kind pass for `delay_s` seconds; a longer pause that is under way stays."""
-        self._gates[kind].pause(delay_s)
 
 
 class _Gate:

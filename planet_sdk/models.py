@@ -53,7 +53,10 @@ class Response:
     @property
     def text(self) -> str:
         """The body as text; what cannot be decoded is replaced."""
-        return self.content.decode(self._http_response.charset_encoding or "utf-8", errors="replace")
+        try:
+            return self.content.decode(self._http_response.charset_encoding or "utf-8", errors="replace")
+        except LookupError:  # a character set that nobody knows
+            return self.content.decode(errors="replace")
 
     def json(self) -> Any:
         """Return the body's JSON.

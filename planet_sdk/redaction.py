@@ -33,12 +33,17 @@ def without_secrets(url: str) -> str:
         return "(an address that cannot be read)"
 
 
+def hide_queries(text: str) -> str:
+    """Return the text with the query string and the user name cut off every address in it."""
+    return _USER.sub("", _QUERY.sub("?...", text))
+
+
 class QueryFilter(logging.Filter):
     """Cuts query strings and user names off every address in a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record; it always passes."""
-        record.msg = _USER.sub("", _QUERY.sub("?...", record.getMessage()))
+        record.msg = hide_queries(record.getMessage())
         record.args = None
         return True
 

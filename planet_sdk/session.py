@@ -298,4 +298,6 @@ class Session:
 
     def _note_retry(self, error: PlanetError, delay_s: float) -> None:
         self.outcomes[type(error)] += 1
-        _log.info("request failed, trying again", extra={"reason": str(error)[:500], "delay_s": round(delay_s, 3)})
+        # Not an answer's text: storage quotes parts of the signed link in it.
+        reason = type(error).__name__ if isinstance(error, APIError) else str(error)
+        _log.info("request failed, trying again", extra={"reason": reason, "delay_s": round(delay_s, 3)})

@@ -8,6 +8,7 @@ process that is killed at any line leaves something to continue from. A lock on 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -54,6 +55,8 @@ class Part:
         """
         with _disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             try:
                 self._descriptor = open_locked(self._part_path)
             except BlockingIOError as error:

@@ -123,7 +123,7 @@ class Origin:
         etag = f'"{hashlib.md5(whole).hexdigest()}"' if how.etag == "strong" else how.etag
         if etag:
             headers["ETag"] = etag
-        start = _start(seen, whole, etag) if how.ranges else None
+        start = _start(seen, etag or how.headers.get("Last-Modified")) if how.ranges else None
         if start is not None and start >= len(whole):
             return await _send(writer, 416, {"Content-Range": f"bytes */{len(whole)}"}, b"", Behaviour())
         status = 200 if start is None else 206
@@ -138,9 +138,9 @@ class Origin:
             self.bodies_open -= 1
 
 
-def _start(seen: Seen, whole: bytes, etag: str | None) -> int | None:
+def _start(seen: Seen, validator: str | None) -> int | None:
     match = re.fullmatch(r"bytes=(\d+)-", seen.headers.get("range", ""))
-    if not match or seen.headers.get("if-range", etag) != etag:
+    if not match or seen.headers.get("if-range", validator) != validator:
         return None
     return int(match[1])
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
+from planet_sdk.auth import Auth
 from planet_sdk.exceptions import (
+    APIError,
     FileConflict,
     LinkExpired,
+    OverQuota,
+    ServiceUnavailable,
     TransferBusy,
     TransferCorrupt,
+    TransferError,
     TransferIncomplete,
     UnsafeName,
 )
+from planet_sdk.limits import LocalLimiter, RequestKind
 from planet_sdk.session import Session
 from planet_sdk.transfer import Expected, transfer, transfer_named_by_server
-from tests.integration.transport.conftest import TOKEN, lying, scene, until
+from tests.integration.transport.conftest import TOKEN, Time, lying, scene, until
 from tests.integration.transport.origin import Behaviour, Origin
 
 SCENE = scene()
@@ -254,6 +262,96 @@ async def test_without_a_validator_only_a_digest_allows_to_continue(
     await transfer(session, link, tmp_path / "proven.tif", expected=PROMISED)
 
     assert storage.ranges("/scene.tif") == [None, None, None, "bytes=400-"]
+
+
+async def test_a_date_is_a_validator_where_there_is_no_strong_etag(
+    session: Session, storage: Origin, link: str, tmp_path: Path
+) -> None:
+    dated = {"Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT", "ETag": 'W/"weak"'}
+    storage.always["/scene.tif"] = Behaviour(etag=None, headers=dated)
+    storage.then("/scene.tif", Behaviour(etag=None, headers=dated, cut_after=400))
+
+    await transfer(session, link, tmp_path / "scene.tif")
+
+    assert storage.ranges("/scene.tif") == [None, "bytes=400-"]
+    assert storage.seen[-1].headers["if-range"] == dated["Last-Modified"]
+
+
+async def test_a_compressed_body_is_stored_as_the_file_and_not_continued(
+    session: Session, storage: Origin, link: str, tmp_path: Path
+) -> None:
+    """Compressed although nobody asked for it: its bytes are not the file's, so their places mean nothing."""
+    storage.files["/scene.tif"] = gzip.compress(SCENE)
+    encoded = {"Content-Encoding": "gzip"}
+    storage.always["/scene.tif"] = Behaviour(headers=encoded)
+    storage.then("/scene.tif", Behaviour(headers=encoded, cut_after=200))
+
+    done = await transfer(session, link, tmp_path / "scene.tif", expected=PROMISED)
+
+    assert done.path.read_bytes() == SCENE
+    assert {seen.headers["accept-encoding"] for seen in storage.seen} == {"identity"}
+
+
+@pytest.mark.parametrize("status", [202, 204])
+async def test_an_answer_without_a_file_is_not_taken_for_one(
+    status: int, session: Session, storage: Origin, link: str, tmp_path: Path
+) -> None:
+    storage.always["/scene.tif"] = Behaviour(status=status)
+
+    with pytest.raises(APIError, match="is no file"):
+        await transfer(session, link, tmp_path / "scene.tif")
+    assert lying(tmp_path) == {}
+
+
+async def test_a_used_up_quota_is_not_taken_for_an_expired_link(
+    session: Session, api: Origin, link: str, tmp_path: Path
+) -> None:
+    api.always["/download/"] = Behaviour(status=403, body=b"quota exceeded")
+
+    with pytest.raises(OverQuota):
+        await transfer(session, link, tmp_path / "scene.tif", renew=lambda: pytest.fail("asked for a new link"))
+
+
+async def test_what_a_failed_renewal_raises_is_raised(session: Session, api: Origin, link: str, tmp_path: Path) -> None:
+    """A renewal has retries of its own; a loop around a loop would multiply them."""
+    api.always["/download/"] = Behaviour(status=410)
+    asked = []
+
+    async def renew() -> str:
+        asked.append(True)
+        raise ServiceUnavailable(status=503)
+
+    with pytest.raises(ServiceUnavailable):
+        await transfer(session, link, tmp_path / "scene.tif", renew=renew)
+    assert len(asked) == 1
+
+
+async def test_a_folder_under_the_final_name_is_found_before_anything_is_fetched(
+    session: Session, api: Origin, link: str, tmp_path: Path
+) -> None:
+    (tmp_path / "scene.tif").mkdir()
+
+    with pytest.raises(FileConflict):
+        await transfer(session, link, tmp_path / "scene.tif", expected=PROMISED)
+    with pytest.raises(TransferError, match="Is a directory"):
+        await transfer(session, link, tmp_path / "scene.tif", overwrite=True)
+    assert api.seen == []
+
+
+async def test_a_file_straight_from_the_api_is_read_in_a_place_for_bodies(
+    api: Origin, time: Time, tmp_path: Path
+) -> None:
+    api.files["/direct.tif"] = SCENE
+    kinds: list[RequestKind] = []
+
+    class Noting(LocalLimiter):
+        def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[None]:
+            kinds.append(kind)
+            return super().slot(kind)
+
+    async with Session(Auth.from_key("key"), base_url=api.url, limiter=Noting({}), retry=time.policy) as session:
+        await transfer(session, f"{api.url}/direct.tif", tmp_path / "direct.tif")
+    assert kinds == [RequestKind.LINK, RequestKind.BODY]
 
 
 async def test_a_part_that_was_whole_already_is_only_finished(
