@@ -32,6 +32,12 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MOST_DOUBLINGS = 30  # of a pause, far beyond any cap
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
 
+_ADVICE: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "check PL_API_KEY",
+    HTTPStatus.FORBIDDEN: "the account may not do this, or its quota is used up",
+    HTTPStatus.CONFLICT: "not possible in its present state, or too many active orders",
+}
+
 # No repetition mends these errors of the operating system; others pass, or are at least worth a few tries.
 _LASTING = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
@@ -144,7 +150,11 @@ def _first_of(error: BaseException) -> BaseException:
 
 def _text_of(error: BaseException) -> str:
     """The message with its notes, which say how often it was tried and what else failed."""
-    return "; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+    said = str(error) or type(error).__name__
+    if isinstance(error, exceptions.APIError) and error.status:
+        advice = _ADVICE.get(error.status)
+        said = f"Planet answered {error.status}: {said}" + (f" ({advice})" if advice else "")
+    return "; ".join([said, *getattr(error, "__notes__", ())])
 
 
 def _shown(text: str) -> str:

@@ -77,7 +77,11 @@ def check_notifications(request: dict[str, Any]) -> Iterator[Problem]:
     yield from unknown_keys(told, _NOTIFICATION_KEYS, "notifications")
     if not isinstance(told.get("email", False), bool):
         yield Problem("notifications.email", "it is true or false; Planet knows the address from your account")
-    webhook = told.get("webhook", {"url": "https://planet.com", "per_order": False})
+    if "webhook" in told:
+        yield from _check_webhook(told["webhook"])
+
+
+def _check_webhook(webhook: object) -> Iterator[Problem]:
     if not isinstance(webhook, dict):
         yield Problem("notifications.webhook", 'it is an object such as {"url": "https://…", "per_order": true}')
         return

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from jobs.errors import BadRequest, Problem
 
 MAX_SIZE_BYTES = 5 * 1024 * 1024  # an AOI of 100,000 positions has 4 MB; Planet's own limit is not published
 MAX_DEPTH = 32  # a MultiPolygon in a clip tool lies 9 deep
+
+_MAX_PROBLEMS = 10  # of this kind; one is rarely alone
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep; no order needs that"
 
@@ -31,35 +34,44 @@ def plain_copy(request: object) -> Any:
         size = f"{len(text):,} bytes, and {MAX_SIZE_BYTES:,} is the limit"
         raise BadRequest([Problem("", f"it has {size}; simplify its AOI, or split it into several requests")])
     copy = json.loads(text)
-    problems = list(_odd_values(copy))
+    problems = list(islice(_odd_values(copy), _MAX_PROBLEMS))
     if problems:
-        raise BadRequest(problems[:10])
+        raise BadRequest(problems)
     return copy
 
 
 def _odd_values(root: Any) -> Iterator[Problem]:
     """Numbers that are none, texts that are none, and what lies too deep; walks without recursion."""
-    waiting: list[tuple[Any, tuple[Any, ...], int]] = [(root, (), 0)]
+    waiting: list[tuple[Any, tuple[Any, ...], int]] = [(root, (), 0)] if _is_odd(root) else []
     while waiting:
         value, trail, depth = waiting.pop()
-        if depth > MAX_DEPTH:
-            yield Problem("", _TOO_DEEP)
-            return
         match value:
-            case dict():
-                waiting += [(member, (trail, f".{key}"), depth + 1) for key, member in value.items()]
-                waiting += [(key, (trail, f".{key!a}"), depth + 1) for key in value if not key.isascii()]
-            case list():
-                waiting += [(member, (trail, f"[{index}]"), depth + 1) for index, member in enumerate(value)]
-            case float() if not math.isfinite(value):
+            case float():
                 yield Problem(_path(trail), f"{value} is not a number that JSON has")
-            case str() if not _is_text(value):
+            case str():
                 yield Problem(_path(trail), "it holds half of a surrogate pair, which is no character")
+            case _ if depth > MAX_DEPTH:
+                yield Problem("", _TOO_DEEP)
+                return
+            case dict():
+                waiting += [(member, (trail, f".{key}"), depth + 1) for key, member in value.items() if _is_odd(member)]
+                waiting += [(key, (trail, f".{key}"), depth + 1) for key in value if _is_odd(key)]
+            case _:
+                waiting += [
+                    (member, (trail, f"[{index}]"), depth + 1) for index, member in enumerate(value) if _is_odd(member)
+                ]
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a value is to be looked at: it has members, or is a number or a text that Planet could not read."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, str):
+        return not value.isascii() and not _is_text(value)
+    return isinstance(value, dict | list)
 
 
 def _is_text(value: str) -> bool:
-    if value.isascii():
-        return True
     try:
         value.encode()
     except UnicodeEncodeError:

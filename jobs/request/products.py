@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from jobs.errors import Problem
@@ -15,6 +16,7 @@ MAX_ITEMS = 500  # items in one order: docs.planet.com, "Orders API"
 MAX_ZIPPED_ITEMS = 50  # as above, of these item types, where the order is zipped
 _FEW_WHEN_ZIPPED = {"SkySatCollect", "TanagerScene", "PelicanScene"}
 
+_ITEM_TYPES = tuple(sorted(specs.get_item_types()))
 _SCENE_KEYS = ("item_ids", "item_type", "product_bundle")
 _BASEMAP_KEYS = ("mosaic_name", "geometry", "quad_ids")
 
@@ -53,10 +55,9 @@ def _check_scenes(product: dict[str, Any], path: str, *, allow_unknown: bool) ->
     if not isinstance(item_type, str) or not item_type.strip():
         yield Problem(f"{path}.item_type", f"it is a text such as 'PSScene', not {shown(item_type)}")
         return
-    known = sorted(specs.get_item_types())
-    spelling = spelled(item_type, known)
+    spelling = spelled(item_type, _ITEM_TYPES)
     if spelling is None and not allow_unknown:
-        near = suggestion(item_type, known)
+        near = suggestion(item_type, _ITEM_TYPES)
         yield Problem(f"{path}.item_type", f"{shown(item_type)} is unknown; {near} {UNKNOWN_IS_ALLOWED}")
         return
     product["item_type"] = spelling or item_type.strip()
@@ -71,12 +72,17 @@ def _check_bundles(product: dict[str, Any], path: str, *, allow_unknown: bool) -
         yield Problem(path, what)
         return
     names = [name.strip() for name in written.split(",")]
-    offered = specs.get_product_bundles(product["item_type"])
+    offered = _bundles_of(product["item_type"])
     spellings = [spelled(name, offered) for name in names]
     for name, spelling in zip(names, spellings, strict=True):
         if spelling is None and not allow_unknown:
             yield Problem(path, _wrong_bundle(name, product["item_type"], offered))
     product["product_bundle"] = ",".join(spelling or name for name, spelling in zip(names, spellings, strict=True))
+
+
+@lru_cache(maxsize=128)
+def _bundles_of(item_type: str) -> tuple[str, ...]:
+    return tuple(specs.get_product_bundles(item_type))
 
 
 def _wrong_bundle(name: str, item_type: str, offered: Collection[str]) -> str:

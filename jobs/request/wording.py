@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jobs.errors import Problem
@@ -45,13 +46,17 @@ def listed(values: Collection[str]) -> str:
 
 def spelled(value: object, offered: Collection[str]) -> str | None:
     """The offered name that is equal to the value but for capitals and surrounding blanks."""
-    wanted = value.strip().lower() if isinstance(value, str) else None
-    return next((name for name in offered if name.lower() == wanted), None)
+    return _by_lower(tuple(offered)).get(value.strip().lower()) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=128)
+def _by_lower(offered: tuple[str, ...]) -> dict[str, str]:
+    return {name.lower(): name for name in offered}
 
 
 def suggestion(value: object, offered: Collection[str]) -> str:
     """The offered values that are nearest, or all of them."""
-    by_lower = {name.lower(): name for name in offered}
+    by_lower = _by_lower(tuple(offered))
     near = difflib.get_close_matches(str(value)[:_SHOWN].lower(), by_lower)
     if near:
         return "did you mean " + " or ".join(repr(by_lower[name]) for name in near) + "?"

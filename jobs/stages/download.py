@@ -7,9 +7,9 @@ byte. For an object store the files pass through a staging folder of this machin
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from jobs.context import StageContext
 from jobs.orders import order_id_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, FileRecord, Run, Stage, State
+from jobs.stages.abreast import abreast
 from jobs.watch import judge
-from planet_sdk.delivery import Delivery, DeliveryFile
+from planet_sdk.delivery import SIDE_BY_SIDE, Delivery, DeliveryFile
 from planet_sdk.exceptions import ClientError
 from planet_sdk.transfer import Transferred
 from planet_sdk.transfer_part import part_path
 
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
+_LOOKS_AT_ONCE = 32  # an object store takes tens of milliseconds to tell a size
 
 
 async def download(run: Run, context: StageContext) -> Outcome:
@@ -46,7 +48,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
     delivery = await Delivery.open(context.orders, order, _folder(run, context, order), overwrite=True)
     files = _Files(run, context, delivery, await context.notebook.files())
     missing = await files.missing()
-    short = await _missing_space(context.destination.local_dir or context.staging, missing)
+    short = await asyncio.to_thread(_missing_space, context, missing)
     if short:
         return Again(_NO_SPACE_PAUSE_S, short, charge=False, facts=files.totals())
     await context.notebook.note(files.totals())
@@ -79,12 +81,12 @@ class _Files:
 
     async def missing(self) -> list[DeliveryFile]:
         """The files to fetch: all but those that were noted whole and still lie there with their size."""
-        for file in self._delivery.files:
-            record = self._noted.get(self.key(file))
-            if record is None or record.problem or record.size_bytes is None:
-                continue
-            if await self._context.destination.stat(record.path) == record.size_bytes:
-                self._there[record.path] = record.size_bytes
+        offered = {self.key(file) for file in self._delivery.files}
+        whole = [record for record in self._noted.values() if record.path in offered and not record.problem]
+        sizes = await abreast(lambda record: self._context.destination.stat(record.path), whole, _LOOKS_AT_ONCE)
+        for record, size in zip(whole, sizes, strict=True):
+            if size is not None and size == record.size_bytes:
+                self._there[record.path] = size
         return [file for file in self._delivery.files if self.key(file) not in self._there]
 
     async def keep(self, file: DeliveryFile, got: Transferred) -> None:
@@ -143,27 +145,22 @@ def _check_undelivered(delivery: Delivery, order: Mapping[str, Any]) -> None:
         raise ClientError(f"order {delivery.order_id} offers no link yet for {names}")
 
 
-async def _missing_space(folder: Path, files: Sequence[DeliveryFile]) -> str | None:
+def _missing_space(context: StageContext, files: Sequence[DeliveryFile]) -> str | None:
     """Say so if the disk cannot hold what is still to come; sizes that nobody knows count as nothing."""
-    return await asyncio.to_thread(_compare_space, folder, files)
-
-
-def _compare_space(folder: Path, files: Sequence[DeliveryFile]) -> str | None:
-    needed = sum(max(0, (file.expected.size_bytes or 0) - _size_here(file.path)) for file in files)
+    sizes = [max(0, (file.expected.size_bytes or 0) - _size_here(file.path)) for file in files]
+    folder = context.destination.local_dir
+    if folder is None:  # a staged file leaves as soon as it is whole
+        folder, sizes = context.staging, sorted(sizes)[-SIDE_BY_SIDE:]
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    free, needed = shutil.disk_usage(folder).free, sum(sizes)
     if needed <= free:
         return None
-    return (
-        f"the disk of {folder} has {free:,} bytes free, and {needed:,} are needed; make room, the run goes on by itself"
-    )
+    return f"{folder} has room for {free:,} bytes, and {needed:,} are to come; make room, the run goes on by itself"
 
 
 def _size_here(path: Path) -> int:
     """What of the file is on the disk already."""
     for candidate in (path, part_path(path)):
-        try:
-            return os.stat(candidate).st_size  # noqa: PTH116 — one call that also tells a missing file
-        except OSError:
-            continue
+        with suppress(OSError):
+            return candidate.stat().st_size
     return 0

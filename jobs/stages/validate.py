@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -17,6 +18,7 @@ from jobs.context import StageContext
 from jobs.orders import order_id_of
 from jobs.outcomes import Advance, Finish, Outcome
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State
+from jobs.stages.abreast import abreast
 from planet_sdk.checksum import check_order_folder
 from planet_sdk.exceptions import ChecksumMismatch, ClientError
 from planet_sdk.manifest import MANIFEST_NAME, FileCheck, ManifestEntry, read_manifest
@@ -52,6 +54,7 @@ async def validate(run: Run, context: StageContext) -> Outcome:
     problems |= await _check_all(context, promises)
     if problems:
         return await _send_back(run, context, noted, problems)
+    await _note_proven(context, noted, promises)
     sizes = [noted[promise.key].size_bytes if promise.key in noted else promise.size_bytes for promise in promises]
     facts = {"files_total": len(promises), "files_done": len(promises)}
     state = State.PARTIAL if run.order_state == "partial" else State.DONE
@@ -96,19 +99,9 @@ def _strongest(sha256: str | None, md5: str | None) -> tuple[str, str] | None:
 
 async def _check_all(context: StageContext, promises: Iterable[_Promise]) -> dict[str, str]:
     """Check the files side by side; return what is wrong, by key."""
-    turn = asyncio.Semaphore(_SIDE_BY_SIDE)
-    problems: dict[str, str] = {}
-
-    async def check(promise: _Promise) -> None:
-        async with turn:
-            problem = await _check(context, promise)
-        if problem:
-            problems[promise.key] = problem
-
-    async with asyncio.TaskGroup() as group:
-        for promise in promises:
-            group.create_task(check(promise))
-    return problems
+    promised = list(promises)
+    found = await abreast(partial(_check, context), promised, _SIDE_BY_SIDE)
+    return {promise.key: problem for promise, problem in zip(promised, found, strict=True) if problem}
 
 
 async def _check(context: StageContext, promise: _Promise) -> str | None:
@@ -158,6 +151,20 @@ async def _send_back(
         if problem != FileCheck.MISSING:
             await context.destination.delete(key)
     return Advance(Stage.DOWNLOAD, f"{text}; fetching again", {"refetches": run.refetches + 1})
+
+
+async def _note_proven(context: StageContext, noted: Mapping[str, FileRecord], promises: Iterable[_Promise]) -> None:
+    """Write down what download could not prove by itself."""
+    unproven = [promise for promise in promises if promise.key not in noted or not noted[promise.key].verified]
+    if unproven:
+        await context.notebook.note({}, {promise.key: _as_proven(promise, noted) for promise in unproven})
+
+
+def _as_proven(promise: _Promise, noted: Mapping[str, FileRecord]) -> FileRecord:
+    record = noted.get(promise.key) or FileRecord(path=promise.key, size_bytes=promise.size_bytes)
+    return record.model_copy(
+        update={"verified": True, "problem": None, **dict([promise.digest] if promise.digest else [])}
+    )
 
 
 def _as_wrong(key: str, noted: Mapping[str, FileRecord], problem: str) -> FileRecord:
