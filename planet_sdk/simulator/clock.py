@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 MICROSECONDS = 1_000_000
+_CENTURY_S = 100 * 366 * 86_400.0
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -30,8 +31,8 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass at once: orders finish, links expire."""
-        if seconds < 0:
-            raise ValueError(f"time only moves forward: {seconds} s")
+        if not 0 <= seconds <= _CENTURY_S:
+            raise ValueError(f"time only moves forward, by a century at most: {seconds} s")
         self._ahead_us += int(seconds * MICROSECONDS)
 
 

@@ -62,6 +62,11 @@ class Journal:
         """A request of this kind has come in."""
         self.stamps[endpoint, api_key].append(self._clock.now_us())
 
+    def list_times(self, endpoint: str) -> list[float]:
+        """When requests of this kind came, in seconds since the epoch."""
+        stamps = (stamp for (kind, _), all_stamps in self.stamps.items() if kind == endpoint for stamp in all_stamps)
+        return [stamp / MICROSECONDS for stamp in sorted(stamps)]
+
     def open_body(self) -> None:
         """A body begins."""
         self.open_bodies += 1

@@ -15,6 +15,7 @@ from .wire import Wire
 
 T = TypeVar("T")
 _START_TIMEOUT_S = 30.0
+_KEEP_ALIVE_S = 75  # as load balancers do: an idle connection must not fail unless a fault says so
 
 
 class ServerThread:
@@ -37,6 +38,7 @@ class ServerThread:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
@@ -110,7 +112,8 @@ class _Server(uvicorn.Server):
 def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to the address, so that the port is known before the server runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer waits 40 ms for a delayed ACK.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

@@ -176,7 +176,7 @@ class Simulator:
         return self.location(name)
 
     def location(self, name: str) -> str:
-        """A new link to the newest file of this name; a name that no order has delivered is a file of 1,000 bytes."""
+        """A new link to the file that was put, or else delivered last, under this name; without one, to 1,000 bytes."""
         return self._call(lambda: self._world.link(self._world.find_key(name), self.url).location)
 
     def read(self, name: str) -> bytes:
@@ -189,6 +189,10 @@ class Simulator:
     def ranges_asked(self, name: str) -> list[str]:
         """The Range headers seen for files of this name, in their order; requests without one are not among them."""
         return self._call(lambda: list(self._world.journal.ranges.get(name, ())))
+
+    def request_times(self, endpoint: str) -> list[float]:
+        """When requests of this kind came, with any key, in seconds since the epoch on the simulator's clock."""
+        return self._call(lambda: self._world.journal.list_times(endpoint))
 
     def report(self) -> Report:
         """What was seen since the start or the last reset."""

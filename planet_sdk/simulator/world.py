@@ -58,7 +58,12 @@ class World:
         self.loose[name] = (OrderFile(name, LOOSE), Bytes(data), self.clock.now_us())
 
     def find_key(self, name: str) -> str:
-        """The storage key of the newest delivered file of this name or path; an unknown name becomes a loose file."""
+        """The storage key of the file that was put under this name, or else of the newest that was delivered with it.
+
+        A name that nobody knows becomes a loose file.
+        """
+        if name in self.loose and self.loose[name][1] is not None:
+            return f"{LOOSE}/{name}"
         for order in reversed(list(self.book.all())):
             for file in order.ready_files(self.clock.now_us()):
                 if name in {file.name, file.path, f"{order.id}/{file.path}"}:
