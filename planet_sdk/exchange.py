@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +14,7 @@ import httpx
 from planet_sdk.answers import error_for, typed_errors
 from planet_sdk.exceptions import APIError, ClientError, PlanetError
 from planet_sdk.limits import RequestKind
+from planet_sdk.models import StreamingResponse
 from planet_sdk.redaction import without_secrets
 from planet_sdk.retry import SAFE_METHODS
 
@@ -94,14 +95,13 @@ def redirected(call: Call, answer: httpx.Response, *, plain_http: bool) -> Call:
 async def refusal(answer: httpx.Response) -> APIError:
     """Return the exception for an answer that is not a success, with as much of its body as comes soon."""
     body = bytearray()
-    with contextlib.suppress(PlanetError, TimeoutError):  # the status says enough
+    with suppress(PlanetError, TimeoutError):  # the status says enough
         async with asyncio.timeout(ERROR_BODY_S):
-            with typed_errors(answer.request.method, str(answer.request.url)):
-                await read_at_most(answer.aiter_bytes(), MAX_ERROR_BYTES, into=body)
+            await read_at_most(StreamingResponse(answer).aiter_bytes(), MAX_ERROR_BYTES, into=body)
     return error_for(answer.status_code, answer.headers, body.decode(errors="replace"))
 
 
-async def read_at_most(chunks: AsyncIterable[bytes], limit_bytes: int, into: bytearray | None = None) -> bytes:
+async def read_at_most(chunks: AsyncGenerator[bytes, None], limit_bytes: int, into: bytearray | None = None) -> bytes:
     """Return the body, cut off at the limit.
 
     Args:
@@ -110,8 +110,9 @@ async def read_at_most(chunks: AsyncIterable[bytes], limit_bytes: int, into: byt
         into: where to collect it, for callers that want what came before an error.
     """
     body = bytearray() if into is None else into
-    async for chunk in chunks:
-        body += chunk[: limit_bytes - len(body)]
-        if len(body) >= limit_bytes:
-            break
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            body += chunk[: limit_bytes - len(body)]
+            if len(body) >= limit_bytes:
+                break
     return bytes(body)

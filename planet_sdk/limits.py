@@ -48,7 +48,7 @@ class Limiter(Protocol):
 
 
 # Requests in any one second; a kind that is missing has no rate.
-PLANET_RATES: Mapping[RequestKind, int] = MappingProxyType(
+PLANET_RATES: Mapping[RequestKind, float] = MappingProxyType(
     {
         RequestKind.CREATE: 3,
         RequestKind.GET: 3,
@@ -77,7 +77,7 @@ class LocalLimiter:
     Bodies from storage have slots of their own, so that downloads do not use up the API's.
 
     Args:
-        rates: requests a second by kind; a kind that is missing, or 0, has no rate.
+        rates: requests a second by kind, also less than one; a kind that is missing, or 0, has no rate.
         max_active: API requests in flight at once, of all kinds together; 0 for no bound.
         max_bodies: bodies being read at once; 0 for no bound. A Session bounds its own (`max_transfers`); this
             one is for several Sessions that share a limiter.
@@ -86,7 +86,7 @@ class LocalLimiter:
 
     def __init__(
         self,
-        rates: Mapping[RequestKind, int] = PLANET_RATES,
+        rates: Mapping[RequestKind, float] = PLANET_RATES,
         max_active: int = MAX_ACTIVE,
         max_bodies: int = 0,
         *,
@@ -118,9 +118,10 @@ class LocalLimiter:
 class _Gate:
     """One kind's turnstile: one waiter at a time looks at the clock, the others queue behind it."""
 
-    def __init__(self, rate: int, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
         self._turnstile = asyncio.Lock()  # wakes waiters in order
-        self._passed: deque[float] | None = deque(maxlen=rate) if rate > 0 else None
+        self._passed: deque[float] | None = deque(maxlen=max(1, int(rate))) if rate > 0 else None
+        self._window_s = WINDOW_S * max(1.0, 1 / rate) if rate > 0 else 0.0
         self._closed_until = float("-inf")
         self._clock, self._sleep = clock, sleep
 
@@ -145,7 +146,7 @@ class _Gate:
     def _opens_at(self) -> float:
         if self._passed is None or len(self._passed) < (self._passed.maxlen or 0):
             return self._closed_until
-        return max(self._closed_until, self._passed[0] + WINDOW_S)
+        return max(self._closed_until, self._passed[0] + self._window_s)
 
     def pause(self, delay_s: float) -> None:
         self._closed_until = max(self._closed_until, self._clock() + delay_s)

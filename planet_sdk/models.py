@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import httpx
 
@@ -14,6 +14,8 @@ from planet_sdk import streaming_body
 from planet_sdk.answers import typed_errors
 from planet_sdk.exceptions import APIError, ClientError, PagingError
 from planet_sdk.redaction import without_secrets
+
+T = TypeVar("T")
 
 # What an error or a message quotes of a body that is not what it should be.
 EXCERPT_BYTES = 64 * 1024
@@ -108,32 +110,29 @@ class StreamingResponse(Response):
         """Return the answer with the body that was read from it."""
         return Response(self._http_response, content)
 
-    async def aiter_raw(self) -> AsyncIterator[bytes]:
+    def aiter_raw(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as it was sent."""
-        with self._typed_errors():
-            async for chunk in self._http_response.aiter_raw():
-                yield chunk
+        return self._iterate(self._http_response.aiter_raw())
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body, decompressed if it was sent compressed."""
-        with self._typed_errors():
-            async for chunk in self._http_response.aiter_bytes():
-                yield chunk
+        return self._iterate(self._http_response.aiter_bytes())
 
-    async def aiter_lines(self) -> AsyncIterator[str]:
+    def aiter_lines(self) -> AsyncGenerator[str, None]:
         """Iterate over the body's lines."""
-        with self._typed_errors():
-            async for line in self._http_response.aiter_lines():
-                yield line
+        return self._iterate(self._http_response.aiter_lines())
 
     async def aclose(self) -> None:
         """Close the answer and give its slot back; calling it again does nothing."""
         async with self._held:
             await self._http_response.aclose()
 
-    def _typed_errors(self) -> Any:
+    async def _iterate(self, pieces: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         request = self._http_response.request
-        return typed_errors(request.method, str(request.url))
+        with typed_errors(request.method, str(request.url)):
+            async with aclosing(cast("AsyncGenerator[T, None]", pieces)):  # which is what httpx returns
+                async for piece in pieces:
+                    yield piece
 
 
 class StreamingBody:
@@ -216,7 +215,8 @@ class Paged:
         while True:
             for entry in self._items_of(page, response):
                 yield entry
-            url = (page.get(self.LINKS_KEY) or {}).get(self.NEXT_KEY)
+            links = page.get(self.LINKS_KEY)
+            url = links.get(self.NEXT_KEY) if isinstance(links, dict) else None
             if not url:
                 return
             if url in seen:

@@ -82,8 +82,10 @@ class Session:
 
         Raises:
             AuthException: there are no usable credentials.
-            ClientError: `base_url` is no address.
+            ClientError: `base_url` is no address, or no transfers are allowed.
         """
+        if max_transfers < 1:
+            raise ClientError(f"max_transfers must be at least 1, not {max_transfers}")
         self.base_url = base_url_or_default(base_url)
         self._auth = auth or default_auth()
         self._trusted = {Origin.of(self.base_url)}
@@ -274,9 +276,9 @@ class Session:
         return answer
 
     async def _next_hop(self, call: Call, answer: httpx.Response) -> Call:
-        with typed_errors(call.method, call.url):
-            await read_at_most(answer.aiter_raw(), MAX_ERROR_BYTES)  # a connection whose answer was read is used again
-            await answer.aclose()
+        # A connection whose answer was read to its end is used again.
+        await read_at_most(StreamingResponse(answer).aiter_raw(), MAX_ERROR_BYTES)
+        await answer.aclose()
         call = redirected(call, answer, plain_http=self.base_url.startswith("http://"))
         # Where a download link leads is storage, also if it is on the same host.
         return replace(call, kind=RequestKind.BODY) if call.kind is RequestKind.LINK else call

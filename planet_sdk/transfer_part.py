@@ -155,8 +155,9 @@ class Part:
             rest = rest[written:]
 
     def _verify(self) -> None:
-        if self._expected.size_bytes is not None and self.size != self._expected.size_bytes:
-            raise TransferCorrupt(self.path, "size", self.size, self._expected.size_bytes)
+        promised_size = self.size if self._expected.size_bytes is None else self._expected.size_bytes
+        if (lying := os.fstat(self._descriptor).st_size) != promised_size:
+            raise TransferCorrupt(self.path, "size", lying, promised_size)
         if self._expected.digest and self._digest:
             algorithm, promised = self._expected.digest
             if (got := self._digest.hexdigest()) != promised:
@@ -186,7 +187,7 @@ class Part:
                 return None
             there, now = Expected(**sidecar["expected"]), self._expected
             version = Version(**sidecar["version"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # missing, or not one of ours
             return Version() if self._digest else None
         is_other = any(
             getattr(there, key) != getattr(now, key)

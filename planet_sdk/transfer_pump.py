@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from planet_sdk.transfer_part import Part
@@ -61,7 +62,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._reported = part.size
 
-    async def pour(self, body: AsyncIterable[bytes], room: int | None) -> bool:
+    async def pour(self, body: AsyncGenerator[bytes, None], room: int | None) -> bool:
         """Write the whole body; return False, and stop reading, if it is longer than the room there is for it.
 
         Args:
@@ -70,11 +71,12 @@ class Pump:
         """
         start = self.received
         try:
-            async for chunk in body:
-                self.received += len(chunk)
-                if room is not None and self.received - start > room:
-                    return False
-                await self._take(chunk)
+            async with aclosing(body):
+                async for chunk in body:
+                    self.received += len(chunk)
+                    if room is not None and self.received - start > room:
+                        return False
+                    await self._take(chunk)
         finally:
             await self._drain()
         return True

@@ -140,16 +140,21 @@ class Promise:
         """Read it from an answer's headers (names in lower case, or found in any case)."""
         if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
             return cls(0 if status in WHOLE else None, Version(), is_encoded=True)
-        etag = headers.get("etag", "")
+        etag, date = _sendable(headers.get("etag")), _sendable(headers.get("last-modified"))
         start, size = _range_of(headers) if status not in WHOLE else (0, _number(headers.get("content-length")))
-        version = Version(etag if etag.startswith('"') else None, headers.get("last-modified") or None, size)
-        return cls(start, version, is_encoded=False)
+        strong = etag if etag and etag.startswith('"') else None
+        return cls(start, Version(strong, date, size), is_encoded=False)
 
 
 def _range_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     """Return the first byte and the whole size that Content-Range names."""
     match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
     return (_number(match[1]), _number(match[3])) if match else (None, None)
+
+
+def _sendable(value: str | None) -> str | None:
+    """Return a header's value if it can be sent back as `If-Range`."""
+    return value if value and value.isascii() and value.isprintable() else None
 
 
 def _number(text: str | None) -> int | None:

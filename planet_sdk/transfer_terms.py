@@ -41,6 +41,18 @@ class Version:
     last_modified: str | None = None
     size_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what could not be sent back.
+
+        Raises:
+            ValueError: a value is none that a header can have: the server's, or the sidecar's, is broken.
+        """
+        sendable = all(
+            text is None or (text.isascii() and text.isprintable()) for text in (self.etag, self.last_modified)
+        )
+        if not sendable or not isinstance(self.size_bytes, int | None):
+            raise ValueError("this describes no version of a file")
+
     @property
     def validator(self) -> str | None:
         """What `If-Range` is asked with, or None where the server gives nothing to ask with."""

@@ -328,6 +328,12 @@ def test_a_session_is_made_outside_an_event_loop(monkeypatch: pytest.MonkeyPatch
     asyncio.run(session.aclose())
 
 
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://planet.example", "http://[::1"])
+def test_a_base_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(exceptions.ClientError):
+        Session(Auth.from_key(KEY), base_url=url)
+
+
 def test_a_session_without_credentials_says_where_they_may_come_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

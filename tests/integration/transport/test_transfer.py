@@ -277,6 +277,17 @@ async def test_a_date_is_a_validator_where_there_is_no_strong_etag(
     assert storage.seen[-1].headers["if-range"] == dated["Last-Modified"]
 
 
+async def test_an_etag_that_cannot_be_sent_back_is_no_validator(
+    session: Session, storage: Origin, link: str, tmp_path: Path
+) -> None:
+    storage.then("/scene.tif", Behaviour(etag='"\xe9"', cut_after=400))
+
+    done = await transfer(session, link, tmp_path / "scene.tif")
+
+    assert done.path.read_bytes() == SCENE
+    assert storage.ranges("/scene.tif") == [None, None]
+
+
 async def test_a_compressed_body_is_stored_as_the_file_and_not_continued(
     session: Session, storage: Origin, link: str, tmp_path: Path
 ) -> None:

@@ -55,6 +55,14 @@ async def test_no_second_sees_more_than_the_rate_and_turns_are_in_order(rate: in
     assert time.now <= 1.06 * ((requests - 1) // rate)
 
 
+async def test_a_rate_below_one_is_a_pause_between_requests() -> None:
+    time = Time()
+    limits = LocalLimiter({GET: 0.25}, clock=time, sleep=time.sleep)
+    for _ in range(3):
+        await enter(limits, GET)
+    assert 8 < time.now < 9
+
+
 async def test_every_kind_has_its_own_budget() -> None:
     time = Time()
     limits = limiter(time, {GET: 1, CREATE: 1})

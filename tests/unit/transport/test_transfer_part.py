@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -54,6 +55,29 @@ def test_what_was_left_behind_is_continued_and_hashed_again(tmp_path: Path) -> N
     part.release()
 
     assert (tmp_path / "a.tif").read_bytes() == b"abcdef"
+
+
+def test_a_part_that_somebody_else_changed_does_not_become_the_file(tmp_path: Path) -> None:
+    part = claimed(tmp_path / "a.tif")
+    part.start_over(VERSION, URL)
+    part.append([b"abc"])
+    part_path(tmp_path / "a.tif").write_bytes(b"abcd")
+
+    with pytest.raises(TransferCorrupt):
+        part.finish()
+    part.release()
+
+
+@pytest.mark.parametrize(
+    "version", [{"etag": 5}, {"etag": "a\nb"}, {"etag": "ä"}, {"size_bytes": "6"}, {"unknown": 1}, [], None]
+)
+def test_a_sidecar_that_makes_no_sense_is_as_good_as_none(version: object, tmp_path: Path) -> None:
+    part_path(tmp_path / "a.tif").write_bytes(b"abc")
+    sidecar_path(tmp_path / "a.tif").write_text(json.dumps({"format": 1, "version": version, "expected": {}}))
+
+    part = claimed(tmp_path / "a.tif")
+    assert part.size == 0
+    part.release()
 
 
 @pytest.mark.parametrize("sidecar", [None, "", "no json", "[]", '{"format": 2}', '{"format": 1, "version": 3}'])
