@@ -14,6 +14,7 @@ from jobs.orders import (
     find_orders,
     intent_since,
     settle_wait_s,
+    state_of,
     valid_id,
 )
 from jobs.outcomes import Again, Finish
@@ -61,7 +62,7 @@ async def _end(run: Run, context: StageContext, state: State, why: str) -> Finis
     if orders:
         order, *surplus = orders
         await cancel_surplus(context.orders, surplus)
-        return await _end_with_order(context, valid_id(order) or "", order.get("state"), state, why)
+        return await _end_with_order(context, valid_id(order) or "", state_of(order), state, why)
     wait_s = settle_wait_s(run, context)
     if wait_s > 0:
         reason = f"{why}; looking whether Planet took order {run.order_name!r}, again in {wait_s:.0f} s"

@@ -158,4 +158,5 @@ def _text_of(error: BaseException) -> str:
 
 
 def _shown(text: str) -> str:
-    return _USER.sub("", _QUERY.sub(r"\1?...", text))
+    """The text without secrets of addresses, and without halves of characters, which Redis cannot keep."""
+    return _USER.sub("", _QUERY.sub(r"\1?...", text)).encode(errors="replace").decode()

@@ -46,17 +46,29 @@ def valid_id(order: object) -> str | None:
     return order_id if known else None
 
 
+def state_of(order: Mapping[str, Any]) -> str:
+    """Planet's word for where an order stands; the empty text where it says nothing that could be one."""
+    state = order.get("state")
+    return _readable(state)[:100] if isinstance(state, str) else ""
+
+
 def facts_of(order: Mapping[str, Any]) -> Facts:
     """What a run keeps of its order: Planet's state, last message and error hints, none of them endless."""
-    state, message, hints = order.get("state"), order.get("last_message"), order.get("error_hints")
+    message, hints = order.get("last_message"), order.get("error_hints")
     hints = hints if isinstance(hints, list) else [hints] if hints else []
-    if len(json.dumps(hints)) > _MAX_HINTS_SIZE:
-        hints = [*(str(hint)[:500] for hint in hints[:20]), f"{len(hints)} hints in all; the rest is at Planet"]
+    written = _readable(json.dumps(hints, ensure_ascii=False))
+    if len(written) > _MAX_HINTS_SIZE:
+        written = json.dumps([f"{written[:_MAX_HINTS_SIZE]} … the rest is at Planet"])
     return {
-        "order_state": str(state)[:100] if state else None,
-        "order_message": str(message)[:_MAX_MESSAGE] if message else None,
-        "error_hints": hints or None,
+        "order_state": state_of(order) or None,
+        "order_message": _readable(str(message))[:_MAX_MESSAGE] if message else None,
+        "error_hints": json.loads(written) or None,
     }
+
+
+def _readable(text: str) -> str:
+    """The text without halves of characters, which JSON can spell and Redis cannot keep."""
+    return text.encode(errors="replace").decode()
 
 
 def intent_since(run: Run, context: StageContext) -> datetime:
@@ -83,14 +95,14 @@ async def find_orders(orders: OrdersClient, run: Run) -> list[dict[str, Any]]:
     """
     listed = orders.list_orders(name=run.order_name, limit=0)
     found = [order async for order in listed if order.get("name") == run.order_name and valid_id(order)]
-    return sorted(found, key=lambda order: (order.get("state") in DEAD_STATES, _created_at(order)))
+    return sorted(found, key=lambda order: (state_of(order) in DEAD_STATES, _created_at(order)))
 
 
 async def cancel_surplus(orders: OrdersClient, surplus: list[dict[str, Any]]) -> int:
     """Cancel orders that were made twice, where Planet still allows it; return how many it did cancel."""
     cancelled = 0
     for order in surplus:
-        if order.get("state") not in DELIVERED_STATES | DEAD_STATES:
+        if state_of(order) not in DELIVERED_STATES | DEAD_STATES:
             try:
                 await orders.cancel_order(valid_id(order) or "")
             except (Conflict, MissingResource):

@@ -11,7 +11,7 @@ import structlog
 from jobs.context import StageContext
 from jobs.ending import end_early, reason_to_end
 from jobs.failures import sort_failure
-from jobs.orders import DELIVERED_STATES, LIVE_STATES, facts_of, order_id_of
+from jobs.orders import DELIVERED_STATES, LIVE_STATES, facts_of, order_id_of, state_of
 from jobs.outcomes import Advance, Finish, Outcome
 from jobs.request import cloud_target
 from jobs.run import Failure, FailureKind, Run, Stage, State
@@ -28,7 +28,7 @@ def judge(run: Run, order: Mapping[str, Any]) -> Outcome | None:
         order: as Planet's list, its single answer or its webhook shows it.
     """
     facts = facts_of(order)
-    state, message = order.get("state"), facts["order_message"]
+    state, message = state_of(order), facts["order_message"]
     said = f": {message}" if message else ""
     if state in DELIVERED_STATES:
         target = cloud_target(run.request)
@@ -44,7 +44,7 @@ def judge(run: Run, order: Mapping[str, Any]) -> Outcome | None:
     if state == "cancelled":
         return Finish(State.CANCELLED, f"the order was cancelled at Planet{said}", facts=facts)
     if state not in LIVE_STATES:
-        log.warning("unknown order state", run_id=run.run_id, order_id=run.order_id, order_state=str(state)[:100])
+        log.warning("unknown order state", run_id=run.run_id, order_id=run.order_id, order_state=state)
     return None
 
 

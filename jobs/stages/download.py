@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.context import StageContext
-from jobs.orders import order_id_of
+from jobs.orders import order_id_of, state_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, FileRecord, Run, Stage, State
 from jobs.stages.abreast import abreast
@@ -42,7 +42,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
     order = await context.orders.get_order(order_id_of(run))
     verdict = judge(run, order)
     if not isinstance(verdict, Advance):
-        return verdict or Again(context.policy.max_check_s, f"the order is {order.get('state')} at Planet once more")
+        return verdict or Again(context.policy.max_check_s, f"the order is {state_of(order)} at Planet once more")
     if not _names(order):
         return _without_files(run, order)
     delivery = await Delivery.open(context.orders, order, _folder(run, context, order), overwrite=True)
@@ -61,7 +61,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
     _check_undelivered(delivery, order)
     if context.destination.local_dir is None:
         await asyncio.to_thread(shutil.rmtree, context.staging / run.run_id, ignore_errors=True)
-    facts = {**files.totals(), "order_state": order["state"]}
+    facts = {**files.totals(), "order_state": state_of(order)}
     return Advance(Stage.VALIDATE, f"{len(delivery.files)} files, {facts['bytes_done']:,} bytes, are there", facts)
 
 
@@ -133,14 +133,14 @@ def _names(order: Mapping[str, Any]) -> list[str]:
 def _without_files(run: Run, order: Mapping[str, Any]) -> Finish:
     """An order that is hosted offers nothing to download; any other ought to."""
     if not run.request.get("hosting"):
-        raise ClientError(f"order {run.order_id} is {order.get('state')}, and offers no files yet")
-    state = State.PARTIAL if order.get("state") == "partial" else State.DONE
+        raise ClientError(f"order {run.order_id} is {state_of(order)}, and offers no files yet")
+    state = State.PARTIAL if state_of(order) == "partial" else State.DONE
     return Finish(state, "hosted by Planet, as the request asks; there is nothing to download")
 
 
 def _check_undelivered(delivery: Delivery, order: Mapping[str, Any]) -> None:
     """A partial order may list what it could not deliver; a whole one has to deliver what it lists."""
-    if delivery.undelivered and order.get("state") != "partial":
+    if delivery.undelivered and state_of(order) != "partial":
         names = ", ".join(f"{name} ({why})" for name, why in delivery.undelivered.items())
         raise ClientError(f"order {delivery.order_id} offers no link yet for {names}")
 
