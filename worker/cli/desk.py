@@ -1,0 +1,107 @@
+"""What a command needs to work with runs: the settings, and an open connection to the fleet's Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import typer
+from arq.connections import ArqRedis
+
+from jobs import keys
+from jobs.queue import OrderQueue
+from jobs.store import Lifetimes, RunStore
+from worker.cli.exits import CommandError
+from worker.connection import connect, open_redis
+from worker.fleet import WorkerView, read_fleet
+from worker.settings import Settings
+from worker.settings_report import warn_unknown_variables
+
+T = TypeVar("T")
+
+_RETRIES = 5  # about a second and a half: a person waits, and can repeat the command
+_ID_LENGTH = 26  # of a ULID
+_SEARCHED = 10_000  # newest runs among which a shortened id is looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An open connection to the fleet, seen from the command line."""
+
+    settings: Settings
+    redis: ArqRedis
+    queue: OrderQueue
+
+    @property
+    def store(self) -> RunStore:
+        """The runs themselves."""
+        return self.queue.store
+
+    async def workers_alive(self) -> list[WorkerView]:
+        """The workers that take jobs."""
+        return [worker for worker in await read_fleet(self.redis) if worker.is_alive]
+
+    async def warn_if_nobody_works(self) -> None:
+        """Say on stderr that queued runs wait for a worker, if they do."""
+        if not await self.workers_alive():
+            say("No worker is alive: what is queued waits, and nothing is lost. Start one with: planet-orders worker")
+
+    async def find_run_id(self, text: str) -> str:
+        """The whole id of a run from a unique start or end of it, among the newest 10,000; a whole id is not checked.
+
+        Raises:
+            CommandError: no run, or more than one, has such an id.
+        """
+        text = text.strip().upper()
+        if len(text) == _ID_LENGTH:
+            return text
+        newest: list[str] = [run_id.decode() for run_id in await self.redis.zrevrange(keys.RUNS, 0, _SEARCHED - 1)]
+        found = [run_id for run_id in newest if run_id.startswith(text) or run_id.endswith(text)] if text else []
+        match found:
+            case [run_id]:
+                return run_id
+            case []:
+                raise CommandError(f"no run's id begins or ends with {text!r}; `planet-orders list` shows them")
+        raise CommandError(f"{len(found):,} runs' ids begin or end with {text!r}, such as {found[0]}; give more of it")
+
+    async def find_run_ids(self, texts: list[str]) -> list[str]:
+        """As `find_run_id`, for several; each once, in order."""
+        return list(dict.fromkeys([await self.find_run_id(text) for text in texts]))
+
+
+def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Read the settings, connect, do the work, and close everything again.
+
+    Raises:
+        ValidationError: bad settings.
+        WorkerError: there is no usable Redis.
+    """
+    settings = read_settings()
+    with open_redis(settings) as url:
+        return asyncio.run(_work_connected(settings, url, work))
+
+
+async def _work_connected(settings: Settings, url: str, work: Callable[[Desk], Awaitable[T]]) -> T:
+    redis = await connect(url, queue_name=settings.queue_name, retries=_RETRIES)
+    lifetimes = Lifetimes(retention=timedelta(days=settings.retention_days))
+    store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes)
+    try:
+        return await work(Desk(settings, redis, OrderQueue(store)))
+    finally:
+        await redis.aclose()
+
+
+def read_settings() -> Settings:
+    """The settings of this process; a variable that looks like one and is none is mentioned on stderr."""
+    settings = Settings()
+    for warning in warn_unknown_variables():
+        say(f"Warning: {warning}")
+    return settings
+
+
+def say(text: str) -> None:
+    """A word to the person at the terminal, on stderr."""
+    typer.echo(text, err=True)

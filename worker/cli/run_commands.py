@@ -1,0 +1,167 @@
+"""The commands for runs: what they take, and their help. The work is done in a module each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import typer
+
+from worker.cli.help_text import help_of
+
+_JSON = typer.Option(False, "--json", help="Print JSON, for programs.")
+_RUNS = typer.Argument(..., metavar="RUN...", help="Ids of runs; a unique start or end of one is enough.")
+
+
+class StateName(StrEnum):
+    """The states of a run, as jobs.run.State has them, whose import is slow; a test holds the two together."""
+
+    QUEUED = "queued"
+    CREATING = "creating"
+    WAITING = "waiting"
+    DOWNLOADING = "downloading"
+    VALIDATING = "validating"
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+def submit(
+    files: list[str] = typer.Argument(None, metavar="[FILE...]", help="Files of requests; - is standard input."),
+    key: str | None = typer.Option(
+        None, help="Makes it idempotent: the same key is the same run. Of several requests, number n gets KEY-n."
+    ),
+    destination: str | None = typer.Option(
+        None, help="Folder or URL (file, s3, gs, az) for the files; default: the fleet's own."
+    ),
+    producer: str | None = typer.Option(None, help="Who asks, for people to read; default: user@host."),
+    deadline: str | None = typer.Option(None, help="When to give up: 90m, 2h, 7d, 1h30m, or a time with its zone."),
+    wait: bool = typer.Option(False, "--wait", help="Show progress until all have ended."),
+    timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
+    skip_bad: bool = typer.Option(False, "--skip-bad", help="Submit the good requests even if others are bad."),
+    allow_unknown: bool = typer.Option(
+        False, "--allow-unknown", help="Let unknown item types, bundles and fields pass; Planet decides."
+    ),
+    json: bool = _JSON,
+) -> int:
+    """Put order requests into the queue and print run ids.
+
+    A file holds one request, a JSON array of requests, or one request a line (NDJSON). Each is checked before anything
+    is enqueued: if one is bad, none goes in, unless --skip-bad is given.
+
+    Examples:
+      planet-orders submit order.json --key field-7-2026-11
+      planet-orders submit orders/*.json --destination s3://imagery/2026 --deadline 2d
+      generate-requests | planet-orders submit --skip-bad --wait
+
+    --json prints an array; each entry has
+      run_id, created (false: the key had this run already), place (file and line), key, batch_id,
+      and with --wait: state, error
+
+    Exit status: 1 if a key belongs to another request, or (--wait) a run did not end done or partial.
+    """
+    from worker.cli import submit as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    terms = command.Terms(
+        key=key,
+        destination=destination,
+        producer=producer,
+        deadline=deadline,
+        allow_unknown=allow_unknown,
+        skip_bad=skip_bad,
+        wait=wait,
+        timeout=timeout,
+        as_json=json,
+    )
+    return command.submit(files or [], terms)
+
+
+def status(
+    run: str | None = typer.Argument(None, metavar="[RUN]", help="Id of a run; a unique start or end is enough."),
+    json: bool = _JSON,
+) -> int:
+    """Tell the story of one run; without an id, how the fleet is.
+
+    Examples:
+      planet-orders status
+      planet-orders status 8Z3KQ7 --json
+
+    --json of a run:      run (its record), history (list), files (list)
+    --json of the fleet:  runs (count by state), workers (list), oldest_queued
+    """
+    from worker.cli import status as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return command.show_run(run, as_json=json) if run else command.show_fleet(as_json=json)
+
+
+def list_runs(
+    state: StateName | None = typer.Option(None, help="Only runs in this state."),
+    limit: int = typer.Option(20, min=1, max=10_000, help="How many."),
+    json: bool = _JSON,
+) -> int:
+    """List runs, the newest first.
+
+    Examples:
+      planet-orders list --state failed
+      planet-orders list --limit 1000 --json | jq -r '.[].order_id'
+
+    --json prints an array of the runs' records.
+    """
+    from worker.cli import listing as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return command.list_runs(state.value if state else None, limit, as_json=json)
+
+
+def watch(
+    runs: list[str] = typer.Argument(None, metavar="[RUN...]", help="Ids of runs; default: everything."),
+    json: bool = _JSON,
+) -> int:
+    """Watch runs and workers live.
+
+    In a pipe it prints one line for each move of a run. With ids it ends when these runs have; without, with Ctrl-C.
+
+    --json prints one object a line for each move of a run:
+      id, run_id, state, stage, reason, at
+    """
+    from worker.cli import watch as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return command.watch(runs or [], as_json=json)
+
+
+def cancel(runs: list[str] = _RUNS) -> int:
+    """Cancel runs and their orders.
+
+    An order is cancelled where Planet still allows it, by the worker that has the run in hand.
+    """
+    from worker.cli import operate  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return operate.cancel(runs)
+
+
+def retry(
+    runs: list[str] = _RUNS,
+    rebuy: bool = typer.Option(False, "--rebuy", help="Place a new order, which Planet bills anew."),
+) -> int:
+    """Let ended runs go on from the stage they ended in.
+
+    Nothing is bought again without --rebuy.
+    """
+    from worker.cli import operate  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return operate.retry(runs, rebuy=rebuy)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    commands: dict[str, Callable[..., int]] = {
+        "submit": submit,
+        "status": status,
+        "list": list_runs,
+        "watch": watch,
+        "cancel": cancel,
+        "retry": retry,
+    }
+    for name, command in commands.items():
+        app.command(name, help=help_of(command))(command)

@@ -1,0 +1,213 @@
+"""`submit`: every request is checked before the first is enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+import typer
+from ulid import ULID
+
+from jobs.destination import DestinationError, destination_url, open_destination
+from jobs.errors import BadRequest, KeyReused
+from jobs.queue import RunHandle, Submission
+from jobs.request import check_request
+from jobs.run import Run
+from worker.cli.desk import Desk, at_desk, say
+from worker.cli.exits import CommandError, Exit
+from worker.cli.follow import follow_to_end
+from worker.cli.sources import Entry, Sources
+from worker.cli.terms import read_deadline, read_span
+from worker.wording import one_line, plural
+
+_AT_ONCE = 100  # requests enqueued in one round trip
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What goes with the requests of one command, and how it is to go, as it was typed."""
+
+    key: str | None = None
+    destination: str | None = None
+    producer: str | None = None
+    deadline: str | None = None
+    allow_unknown: bool = False
+    skip_bad: bool = False
+    wait: bool = False
+    timeout: str | None = None
+    as_json: bool = False
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long to wait; None for as long as it takes."""
+        return None if self.timeout is None else read_span(self.timeout, "--timeout").total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One request that is in the queue now."""
+
+    run_id: str
+    created: bool
+    place: str
+    key: str | None
+    batch_id: str | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many requests there are, and which of them, counted from 1, cannot be ordered."""
+
+    total: int = 0
+    bad: set[int] = field(default_factory=set)
+
+    @property
+    def good(self) -> int:
+        """How many can be ordered."""
+        return self.total - len(self.bad)
+
+
+def submit(names: list[str], terms: Terms) -> Exit:
+    """Submit the requests in these files; prints run ids, and each problem with its place on stderr.
+
+    Without a key the command is not idempotent: repeated, it orders again. Interrupted while it enqueues, the ids
+    printed so far are those of the runs that exist.
+    """
+    pattern, patience_s = _read_terms(terms), terms.patience_s
+    with Sources(names) as sources:
+        tally = _check_all(sources, allow_unknown=terms.allow_unknown)
+        if tally.bad and not (terms.skip_bad and tally.good):
+            raise _nothing_submitted(tally)
+
+        async def work(desk: Desk) -> Exit:
+            taken, refused = await _enqueue(desk, _submissions(sources, pattern, tally), quiet=terms.as_json)
+            await desk.warn_if_nobody_works()
+            runs = await follow_to_end(desk, [each.run_id for each in taken], patience_s) if terms.wait else {}
+            if terms.as_json:
+                _print_json(taken, runs)
+            return Exit.FAILED if refused or any(not run.state.has_files for run in runs.values()) else Exit.OK
+
+        try:
+            return at_desk(work)
+        except KeyboardInterrupt:
+            say("Interrupted. What was submitted goes on; look again with: planet-orders watch")
+            return Exit.INTERRUPTED
+
+
+def _nothing_submitted(tally: Tally) -> CommandError:
+    if tally.total == 1:
+        return CommandError("nothing was submitted: the request cannot be ordered; mend it")
+    mend = "mend it" if len(tally.bad) == 1 else "mend them"
+    skip = ", or submit the good ones with --skip-bad" if tally.good else ""
+    what = f"{len(tally.bad):,} of {plural(tally.total, 'request')}"
+    return CommandError(f"nothing was submitted: {what} cannot be ordered; {mend}{skip}")
+
+
+def _read_terms(terms: Terms) -> Submission:
+    """What every submission has in common; checks the destination by writing to it."""
+    if terms.key is not None and not terms.key.strip():
+        raise CommandError("--key is empty; give a text that names this submission, or leave it out")
+    deadline = None if terms.deadline is None else read_deadline(terms.deadline)
+    destination = None if terms.destination is None else destination_url(terms.destination)
+    if destination is not None:
+        asyncio.run(_check_destination(destination))
+    return Submission(
+        {},
+        key=terms.key,
+        destination=destination,
+        producer=terms.producer or _name_producer(),
+        deadline=deadline,
+        allow_unknown=terms.allow_unknown,
+    )
+
+
+async def _check_destination(destination: str) -> None:
+    try:
+        await open_destination(destination).check_writable()
+    except DestinationError as error:
+        raise CommandError(f"--destination: {error}; nothing was submitted") from error
+
+
+def _name_producer() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such user in this container
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _check_all(sources: Sources, *, allow_unknown: bool) -> Tally:
+    tally = Tally()
+    for number, entry in enumerate(sources, 1):
+        tally.total = number
+        for problem in _find_problems(entry, allow_unknown=allow_unknown):
+            tally.bad.add(number)
+            say(f"{entry.place}: {one_line(problem)}")
+    return tally
+
+
+def _find_problems(entry: Entry, *, allow_unknown: bool) -> list[str]:
+    if entry.flaw is not None:
+        return [entry.flaw]
+    try:
+        check_request(entry.value, allow_unknown=allow_unknown)
+    except BadRequest as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def _submissions(sources: Sources, pattern: Submission, tally: Tally) -> Iterator[tuple[str, Submission]]:
+    """Number n of several requests gets `key-n`, counting the bad ones: mending one changes no other's key."""
+    batch_id = str(ULID()) if tally.good > 1 else None
+    for number, entry in enumerate(sources, 1):
+        if number not in tally.bad:
+            key = f"{pattern.key}-{number}" if pattern.key and tally.total > 1 else pattern.key
+            yield entry.place, replace(pattern, request=entry.value, key=key, batch_id=batch_id)
+
+
+async def _enqueue(
+    desk: Desk, submissions: Iterator[tuple[str, Submission]], *, quiet: bool
+) -> tuple[list[Taken], int]:
+    """Submit a hundred at a time, printing ids as they are taken; returns those, and how many were refused."""
+    taken: list[Taken] = []
+    refused = 0
+    for chunk in _chunks(submissions):
+        answers = await desk.queue.submit_many([submission for _, submission in chunk])
+        for (place, submission), answer in zip(chunk, answers, strict=True):
+            if not isinstance(answer, RunHandle):
+                refused += 1
+                _say_refused(place, answer)
+                continue
+            taken.append(Taken(answer.run_id, answer.created, place, submission.key, submission.batch_id))
+            if not quiet:
+                typer.echo(answer.run_id if answer.created else f"{answer.run_id}\tknown")
+    return taken, refused
+
+
+def _chunks(submissions: Iterator[tuple[str, Submission]]) -> Iterator[list[tuple[str, Submission]]]:
+    chunk: list[tuple[str, Submission]] = []
+    for submission in submissions:
+        chunk.append(submission)
+        if len(chunk) == _AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _say_refused(place: str, answer: BadRequest | KeyReused) -> None:
+    field = "key: " if isinstance(answer, KeyReused) else ""
+    say(f"{place}: {field}{one_line(str(answer))}")
+
+
+def _print_json(taken: list[Taken], runs: Mapping[str, Run]) -> None:
+    entries = [{**asdict(each), **_outcome(runs.get(each.run_id))} for each in taken]
+    typer.echo(json.dumps(entries, indent=2))
+
+
+def _outcome(run: Run | None) -> dict[str, str | None]:
+    return {} if run is None else {"state": run.state.value, "error": run.error.message if run.error else None}
