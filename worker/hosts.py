@@ -11,21 +11,23 @@ import asyncio
 import json
 import os
 import secrets
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import keys
-from jobs.destination import Destination, DestinationError
+from jobs.destination import DestinationError
 from worker.errors import NotTheSameDisk
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-__all__ = ["MARK_NAME", "DiskClaim"]
+    from jobs.destination import Destination
+
+__all__ = ["MARK_NAME", "check_same_disk"]
 
 MARK_NAME = ".planet-orders-disk"
-_LIFETIME_S = 3600
+_LIFETIME_S = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +36,39 @@ class _Record:
     host: str
 
 
-class DiskClaim:
-    """One host's word that a destination is the disk on which the rest of the fleet works.
+async def check_same_disk(
+    redis: ArqRedis, destination: Destination, *, key: str, host: str | None = None, known: str | None = None
+) -> str | None:
+    """Record this host's mark for the destination, or find the same one recorded; object stores need none.
 
-    Call `renew` at the start and every few minutes: a record that nobody renews is forgotten after an hour, so that a
-    folder which was emptied between two runs of a fleet is no obstacle. Object stores need no claim; for them `renew`
-    does nothing.
+    Idempotent; the mark stays in the folder. A record is forgotten a week after the last check, so a worker that runs
+    for long may check again now and then.
+
+    Args:
+        redis: the fleet's.
+        destination: where this host puts files.
+        key: of the record in Redis.
+        host: this host's name; default: what the system says.
+        known: the mark an earlier check returned. Who knew the old mark may record a new one: the folder was emptied.
+
+    Returns:
+        The folder's mark, or None for an object store.
+
+    Raises:
+        NotTheSameDisk: another host has another disk there.
+        DestinationError: the folder cannot be written.
     """
-
-    def __init__(self, redis: ArqRedis, destination: Destination, host: str) -> None:
-        self._redis, self._destination, self._host = redis, destination, host
-        self._key = keys.disk(destination.url)
-        self._mark: str | None = None
-
-    async def renew(self) -> None:
-        """Record this host's mark, or find the same one recorded. Idempotent; the mark stays in the folder.
-
-        Raises:
-            NotTheSameDisk: another host at work has another disk there.
-            DestinationError: the folder cannot be written.
-        """
-        if self._destination.local_dir is None:
-            return
-        mark = await asyncio.to_thread(_read_or_make_mark, self._destination.local_dir)
-        mine = _Record(mark, self._host)
-        if not await self._redis.set(self._key, _dump(mine), nx=True, ex=_LIFETIME_S):
-            await self._compare(mine)
-        self._mark = mark
-
-    async def _compare(self, mine: _Record) -> None:
-        body = await self._redis.get(self._key)
+    if destination.local_dir is None:
+        return None
+    mark = await asyncio.to_thread(_read_or_make_mark, destination.local_dir)
+    mine = _Record(mark, host or socket.gethostname())
+    if not await redis.set(key, _dump(mine), nx=True, ex=_LIFETIME_S):
+        body = await redis.get(key)
         recorded = mine if body is None else _Record(**json.loads(body))
-        # A folder that was emptied has a new mark: this host, or one that held the old mark, may say so.
-        is_renewal = recorded.host == self._host or recorded.mark in {mine.mark, self._mark}
-        if not is_renewal:
-            raise NotTheSameDisk(self._destination.url, self._host, recorded.host)
-        await self._redis.set(self._key, _dump(mine), ex=_LIFETIME_S)
+        if recorded.host != mine.host and recorded.mark not in {mark, known}:
+            raise NotTheSameDisk(destination.url, mine.host, recorded.host, key)
+        await redis.set(key, _dump(mine), ex=_LIFETIME_S)
+    return mark
 
 
 def _dump(record: _Record) -> str:

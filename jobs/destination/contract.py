@@ -55,8 +55,8 @@ class Destination(ABC):
     async def put_file(self, source: Path, key: str) -> None:
         """Store a whole local file under the key, replacing what was there at once or not at all.
 
-        The source stays. Cancelled or killed, nothing shows under the key; a store may keep unfinished parts until its
-        lifecycle rules clear them.
+        The source stays. Cancelled or killed, the key shows what was there before or the whole new file; a store may
+        keep unfinished parts, unseen, until its lifecycle rules clear them. Holds at most 16 MiB in memory.
         """
 
     @abstractmethod

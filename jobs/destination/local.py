@@ -28,7 +28,7 @@ _PROBE = b"planet-orders writes here\n"
 
 
 class LocalDestination(Destination):
-    """A folder on this machine or on a disk that is mounted here. Blocking work is done in threads."""
+    """A folder on this machine, or on a disk that is mounted here. All work on it is done in threads."""
 
     local_dir: Path
 
@@ -46,21 +46,21 @@ class LocalDestination(Destination):
         await asyncio.to_thread(self._put_file, source, key)
 
     async def stat(self, key: str) -> int | None:
-        return await asyncio.to_thread(self._stat, self._path(key))
+        return await asyncio.to_thread(lambda: self._stat(self._path(key)))
 
     async def digest(self, key: str, algorithm: str) -> str:
         with self._errors(key):
-            return await asyncio.to_thread(file_digest, self._path(key), algorithm)
+            return await asyncio.to_thread(lambda: file_digest(self._path(key), algorithm))
 
     async def read(self, key: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
         return await asyncio.to_thread(self._read, key, limit_bytes)
 
     async def list(self, prefix: str = "") -> Mapping[str, int]:
-        return await asyncio.to_thread(self._list, self._path(prefix) if prefix else self.local_dir)
+        return await asyncio.to_thread(lambda: self._list(self._path(prefix) if prefix else self.local_dir))
 
     async def delete(self, key: str) -> None:
         with self._errors(key):
-            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+            await asyncio.to_thread(lambda: self._path(key).unlink(missing_ok=True))
 
     def _path(self, key: str) -> Path:
         try:

@@ -26,7 +26,7 @@ __all__ = ["ObjectDestination"]
 
 _PART_BYTES = 8 * 1024 * 1024
 _PARTS_MAX = 9_000  # S3 takes 10,000 parts; larger files get larger parts
-_PARTS_AT_ONCE = 4  # per file: several files go up side by side, and each part in flight is held in memory
+_PARTS_AT_ONCE = 2  # per file: several files go up side by side, and each part in flight is held in memory
 _PIECE_BYTES = 4 * 1024 * 1024
 _CLIENT_DEFAULTS = {
     "connect_timeout": "10s",
@@ -79,19 +79,26 @@ class ObjectDestination(Destination):
 
     async def check_writable(self) -> None:
         probe = self._path(f".planet-orders-probe-{secrets.token_hex(8)}")
+        await self._put(probe, b"planet-orders writes here\n")
         with self._errors():
-            try:
-                await obstore.put_async(self._store, probe, b"planet-orders writes here\n")
-            except FileNotFoundError as error:
-                raise DestinationError(f"{self.url} cannot be used: there is no such bucket or container") from error
             await obstore.delete_async(self._store, probe)
 
     async def put_file(self, source: Path, key: str) -> None:
         path = self._path(key)
-        with self._errors(key):
+        try:
             size_bytes = (await asyncio.to_thread(source.stat)).st_size
-            part_bytes = max(_PART_BYTES, size_bytes // _PARTS_MAX + 1)
-            await obstore.put_async(self._store, path, source, chunk_size=part_bytes, max_concurrency=_PARTS_AT_ONCE)
+        except OSError as error:
+            raise DestinationError(f"{source} cannot be read: {error.strerror}") from error
+        await self._put(path, source, key, chunk_size=max(_PART_BYTES, size_bytes // _PARTS_MAX + 1))
+
+    async def _put(self, path: str, content: bytes | Path, key: str = "", *, chunk_size: int = _PART_BYTES) -> None:
+        with self._errors(key):
+            try:
+                await obstore.put_async(
+                    self._store, path, content, chunk_size=chunk_size, max_concurrency=_PARTS_AT_ONCE
+                )
+            except FileNotFoundError as error:  # what is missing when writing is the place to write to
+                raise DestinationError(f"{self.url} cannot be used: there is no such bucket or container") from error
 
     async def stat(self, key: str) -> int | None:
         path = self._path(key)

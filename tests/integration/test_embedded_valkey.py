@@ -32,11 +32,11 @@ with EmbeddedValkey(Path(sys.argv[1])) as valkey:
 """
 
 
-def wait_for(what: str, predicate: Callable[[], T], deadline_s: float = 20) -> T:
+def wait_for(what: str, predicate: Callable[[], T], deadline_s: float = 60) -> T:
     end = time.monotonic() + deadline_s
     while not (value := predicate()):
         assert time.monotonic() < end, f"waited {deadline_s} s in vain: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return value
 
 
@@ -79,6 +79,20 @@ def answers(valkey: EmbeddedValkey) -> bool:
     with client(valkey) as redis, contextlib.suppress(RedisConnectionError):
         return bool(redis.ping())
     return False
+
+
+def processes(fits: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """The living processes that fit; one that ends while it is looked at does not."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if fits(process) and not ended(process):
+                found.append(process)
+    return found
+
+
+def keepers_in(data_dir: Path) -> list[psutil.Process]:
+    return processes(lambda each: str(data_dir / "valkey") in each.cmdline())
 
 
 def ended(process: psutil.Process) -> bool:
@@ -129,9 +143,7 @@ def test_many_processes_that_start_at_once_get_one_server(tmp_path: Path) -> Non
         assert len({process.stdout.readline() for process in started if process.stdout}) == 1
         with EmbeddedValkey(tmp_path) as valkey:
             server = server_of(valkey)
-            assert [p for p in psutil.process_iter() if p.name() == server.name() and p.cwd() == server.cwd()] == [
-                server
-            ]
+            assert processes(lambda each: each.name() == server.name() and each.cwd() == server.cwd()) == [server]
         for process in started:
             process.communicate()
     wait_for("the server ends", lambda: ended(server))
@@ -245,8 +257,3 @@ def test_a_server_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path
     (tmp_path / "valkey" / "appendonlydir").write_text("a file where the server needs a folder")
     with pytest.raises(EmbeddedUnavailable, match=r"(?s)the server does not start.*Not a directory.*giving up"):
         EmbeddedValkey(tmp_path)
-
-
-def keepers_in(data_dir: Path) -> list[psutil.Process]:
-    processes = psutil.process_iter(["cmdline"])
-    return [each for each in processes if str(data_dir / "valkey") in (each.info["cmdline"] or []) and not ended(each)]

@@ -175,10 +175,9 @@ def test_what_may_pass_by_itself_is_told_apart_from_what_will_not(tmp_path: Path
         assert isinstance(caught.value, DestinationUnavailable) is passes
 
 
-async def test_a_missing_source_leaves_nothing_behind(tmp_path: Path) -> None:
-    destination = open_destination(str(tmp_path / "orders"))
-    with pytest.raises(DestinationError, match="No such file"):
-        await destination.put_file(tmp_path / "none", "a.tif")
+async def test_a_missing_source_is_named_and_leaves_nothing_behind(destination: Destination, tmp_path: Path) -> None:
+    with pytest.raises(DestinationError, match=r"no-source"):
+        await destination.put_file(tmp_path / "no-source", "a.tif")
     assert await destination.list() == {}
 
 

@@ -123,18 +123,12 @@ class EmbeddedValkey:
         log = self._folder / _LOG_NAME
         if log.exists() and log.stat().st_size > _LOG_MAX_BYTES:
             log.replace(log.with_suffix(".log.1"))
+        script = [sys.executable, "-I", keeper.__file__]
+        arguments = [str(self._folder), self._socket_path, _find_binary(), str(lock.fileno())]
         with log.open("ab") as output:
-            subprocess.run(  # noqa: S603 — our own script, run by our own interpreter
-                [
-                    sys.executable,
-                    "-I",
-                    keeper.__file__,
-                    self._folder,
-                    self._socket_path,
-                    _find_binary(),
-                    f"{lock.fileno()}",
-                ],
-                check=True,
+            done = subprocess.run(  # noqa: S603 — our own script, run by our own interpreter
+                [*script, *arguments],
+                check=False,
                 cwd=self._folder,
                 env={**os.environ, "LC_ALL": "C"},  # the server refuses to start under a locale that is not installed
                 stdin=subprocess.DEVNULL,
@@ -143,11 +137,13 @@ class EmbeddedValkey:
                 pass_fds=[lock.fileno()],
                 start_new_session=True,  # Ctrl-C is for the users
             )
+        if done.returncode:
+            raise self._error(f"its keeper ended with status {done.returncode}")
 
     def _watch_keeper(self) -> None:
         while not self._closing.wait(_WATCH_S):
             self._spawns = 0
-            with contextlib.suppress(OSError, subprocess.SubprocessError, EmbeddedUnavailable):
+            with contextlib.suppress(OSError, EmbeddedUnavailable):
                 self._ensure_keeper()  # what keeps failing shows as a server that does not answer
 
     def _error(self, why: str) -> EmbeddedUnavailable:
