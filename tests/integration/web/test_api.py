@@ -1,0 +1,127 @@
+"""The JSON API, for reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs import keys
+from jobs.outcomes import Advance, Finish
+from jobs.run import FileRecord, Stage, State
+
+from .conftest import Fleet
+
+PROBLEM = "application/problem+json"
+
+
+async def read_all(web: httpx.AsyncClient, **params: Any) -> list[str]:
+    run_ids: list[str] = []
+    while True:
+        page = (await web.get("/v1/runs", params=params)).json()
+        run_ids += [run["run_id"] for run in page["runs"]]
+        if page["next"] is None:
+            return run_ids
+        params["before"] = page["next"]
+
+
+async def test_runs_are_listed_newest_first(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    for run_id in ("R1", "R2", "R3"):
+        await fleet.submit(run_id)
+
+    page = (await web.get("/v1/runs", params={"limit": 2})).json()
+
+    assert [run["run_id"] for run in page["runs"]] == ["R3", "R2"]
+    assert page["runs"][0]["state"] == "queued"
+    assert page["next"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 100])
+async def test_paging_shows_every_run_once_even_if_all_came_in_one_millisecond(
+    web: httpx.AsyncClient, fleet: Fleet, limit: int
+) -> None:
+    run_ids = [f"R{number}" for number in range(7)]
+    for run_id in run_ids:
+        await fleet.submit(run_id)
+    await fleet.redis.zadd(keys.RUNS, dict.fromkeys(run_ids, 1_795_000_000_000))
+
+    assert await read_all(web, limit=limit) == run_ids[::-1]
+
+
+async def test_paging_goes_on_when_the_last_run_of_a_page_has_left_the_state(
+    web: httpx.AsyncClient, fleet: Fleet
+) -> None:
+    for run_id in ("R1", "R2", "R3"):
+        await fleet.submit(run_id)
+    first = (await web.get("/v1/runs", params={"state": "queued", "limit": 2})).json()
+    await fleet.move("R2", Finish(State.FAILED, "no"))
+
+    assert await read_all(web, state="queued", before=first["next"]) == ["R1"]
+
+
+async def test_runs_that_are_no_longer_kept_are_left_out(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    for run_id in ("R1", "R2", "R3"):
+        await fleet.submit(run_id)
+    await fleet.redis.delete(keys.run("R2"), keys.history("R2"))
+
+    assert await read_all(web, limit=1) == ["R3", "R1"]
+
+
+async def test_a_run_comes_with_its_history_its_files_and_its_request(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    await fleet.submit("R1", request={"name": "field", "products": []})
+    file = FileRecord(path="a.tif", size_bytes=3, verified=True)
+    await fleet.move("R1", Advance(Stage.WAIT, "order created", {"order_id": "O1"}), [file])
+
+    run = (await web.get("/v1/runs/R1")).json()
+
+    assert (run["state"], run["order_id"], run["request"]) == ("waiting", "O1", {"name": "field", "products": []})
+    assert [line["reason"] for line in run["history"]] == ["submitted", "started", "order created"]
+    assert [(file["path"], file["verified"]) for file in run["files"]] == [("a.tif", True)]
+    assert "fingerprint" not in run
+
+
+async def test_an_unknown_run_is_a_problem_document(web: httpx.AsyncClient) -> None:
+    answer = await web.get("/v1/runs/nobody", headers={"Accept": "text/html"})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+    problem = answer.json()
+    assert (problem["title"], problem["status"], problem["instance"]) == ("Not Found", 404, "/v1/runs/nobody")
+    assert "nobody" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "501"),
+        ("limit", "x"),
+        ("state", "lost"),
+        ("before", "yesterday"),
+        ("before", "9" * 99),
+    ],
+)
+async def test_a_wrong_parameter_is_named(web: httpx.AsyncClient, name: str, value: str) -> None:
+    answer = await web.get("/v1/runs", params={name: value})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert [error["field"] for error in answer.json()["errors"]] == [name]
+
+
+async def test_writing_is_not_answered(web: httpx.AsyncClient) -> None:
+    answer = await web.post("/v1/runs", json={})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_head_is_answered_as_get_without_the_body(web: httpx.AsyncClient) -> None:
+    for path in ("/", "/healthz", "/v1/runs"):
+        answer = await web.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_the_openapi_document_names_the_routes(web: httpx.AsyncClient) -> None:
+    paths = (await web.get("/openapi.json")).json()["paths"]
+
+    assert set(paths) == {"/healthz", "/readyz", "/v1/runs", "/v1/runs/{run_id}"}

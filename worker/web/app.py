@@ -1,0 +1,56 @@
+"""The ASGI application, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from planet_sdk._version import __version__
+from worker.redaction import Redactor
+from worker.settings import Settings
+from worker.web import api, pages, probes
+from worker.web.answers import answer_errors
+from worker.web.desk import Desk
+from worker.web.headers import SafeHeaders
+from worker.web.link import Link
+
+_STATIC = Path(__file__).with_name("static")
+
+
+def create_app(settings: Settings, redis_url: str) -> FastAPI:
+    """The web application; it starts and stays up without Redis, and says so until it is there.
+
+    There is no authentication yet: whoever reaches it may read every run.
+
+    Args:
+        settings: of this process; the API key among them is never shown.
+        redis_url: where the fleet's Redis is, as `worker.connection.open_redis` gives it.
+    """
+    link = Link(redis_url, queue=settings.queue_name)
+    secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await link.close()
+
+    app = FastAPI(
+        title="planet-order-worker",
+        description="Runs of Planet orders, and the fleet that works on them.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's page loads its script from another host, which the content policy forbids
+        redoc_url=None,
+    )
+    app.state.desk = Desk(link, Redactor(secrets))
+    app.add_middleware(SafeHeaders)
+    answer_errors(app)
+    app.include_router(probes.router)
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    return app

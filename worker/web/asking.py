@@ -1,0 +1,43 @@
+"""What a route is given: the desk, and the query, checked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, BeforeValidator
+
+from jobs.run import State
+from worker.web.desk import Desk
+from worker.web.listing import Cursor
+
+PAGE = 50
+PAGE_MAX = 500
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _checked(cursor: str | None) -> str | None:
+    if cursor is not None:
+        Cursor.parse(cursor)
+    return cursor
+
+
+def _cursor(
+    before: Annotated[
+        str | None, BeforeValidator(lambda text: text or None), AfterValidator(_checked), Query(max_length=80)
+    ] = None,
+) -> Cursor | None:
+    """Where to go on: `next` of the page before."""
+    return Cursor.parse(before) if before else None
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+InState = Annotated[
+    State | None, BeforeValidator(lambda text: text or None), Query(description="Only runs in this state.")
+]
+Before = Annotated[Cursor | None, Depends(_cursor)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Runs on a page.")]

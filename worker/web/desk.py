@@ -1,0 +1,109 @@
+"""What can be asked of the fleet over the web, each question with a bounded number of round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from jobs import keys
+from jobs.run import State
+from jobs.store import RunStore
+from worker.fleet import WorkerView, read_fleet
+from worker.redaction import Redactor
+from worker.web.link import Link
+from worker.web.listing import Cursor, read_page
+from worker.web.verdict import Backlog, Verdict, judge
+from worker.web.views import RunDetail, RunPage, RunSummary, tell_run
+
+_RECENT_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the first page shows."""
+
+    now: datetime
+    verdict: Verdict
+    workers: Sequence[WorkerView]
+    backlog: Backlog
+    arq_line: str | None  # arq's own health check, as `arq --check` reads it
+    counts: Mapping[State, int]
+    failed_lately: int  # within the last hour
+    page: RunPage
+
+    @property
+    def slots(self) -> int:
+        """Slots of the workers that are alive."""
+        return sum(worker.slots for worker in self.workers if worker.is_alive)
+
+    @property
+    def busy(self) -> int:
+        """Slots in use."""
+        return sum(len(worker.jobs) for worker in self.workers if worker.is_alive)
+
+
+class Desk:
+    """Answers questions about the fleet; every method raises RedisUnavailable where Redis is away."""
+
+    def __init__(self, link: Link, redactor: Redactor) -> None:
+        self._link, self._redactor = link, redactor
+
+    async def list_workers(self) -> list[WorkerView]:
+        """Every worker seen in the last day, those that are alive first."""
+        workers = await self._link.ask(lambda store: read_fleet(store.redis))
+        return [replace(worker, last_redis_error=self._redactor.text(worker.last_redis_error)) for worker in workers]
+
+    async def list_runs(self, state: State | None, limit: int, before: Cursor | None) -> RunPage:
+        """A page of runs, the newest first."""
+        runs, following = await self._link.ask(lambda store: read_page(store, state, limit, before))
+        shown = [RunSummary.of(run, self._redactor) for run in runs]
+        return RunPage(runs=shown, next=str(following) if following else None)
+
+    async def tell_run(self, run_id: str) -> RunDetail:
+        """One run's story; raises RunNotFound where there is none."""
+
+        async def read(store: RunStore) -> RunDetail:
+            run = await store.get(run_id)
+            return tell_run(run, await store.history(run_id), await store.files(run_id), self._redactor)
+
+        return await self._link.ask(read)
+
+    async def look(self, state: State | None, limit: int, before: Cursor | None) -> Overview:
+        """All of the first page, in eight round trips at most, however many runs and workers there are."""
+        workers = await self.list_workers()
+        backlog, arq_line, failed_lately = await self._link.ask(_read_queue)
+        now = datetime.now(UTC)
+        return Overview(
+            now=now,
+            verdict=judge(workers, backlog, now),
+            workers=workers,
+            backlog=backlog,
+            arq_line=arq_line,
+            counts=await self._link.ask(lambda store: store.count()),
+            failed_lately=failed_lately,
+            page=await self.list_runs(state, limit, before),
+        )
+
+
+async def _read_queue(store: RunStore) -> tuple[Backlog, str | None, int]:
+    """The backlog, arq's health line, and how many runs have failed lately, all on the server's clock."""
+    seconds, _ = await store.redis.time()
+    now_ms = seconds * 1000
+    async with store.redis.pipeline(transaction=False) as pipe:
+        pipe.zcard(store.queue)
+        pipe.zcount(store.queue, "-inf", now_ms)
+        pipe.zrangebyscore(store.queue, "-inf", now_ms, start=0, num=1, withscores=True)
+        pipe.zcard(keys.WATCH)
+        pipe.zrange(keys.WATCH, 0, 0, withscores=True)
+        pipe.get(keys.health(store.queue))
+        pipe.zcount(keys.state(State.FAILED), now_ms - _RECENT_MS, "+inf")
+        queued, due, oldest_due, watched, oldest_watched, line, failed = await pipe.execute()
+    backlog = Backlog(
+        queued=queued,
+        due=due,
+        oldest_due_s=(now_ms - oldest_due[0][1]) / 1000 if oldest_due else None,
+        watched=watched,
+        watch_late_s=max(0.0, (now_ms - oldest_watched[0][1]) / 1000) if oldest_watched else 0.0,
+    )
+    return backlog, line.decode(errors="replace") if line else None, failed

@@ -1,0 +1,29 @@
+"""The pages that people see."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from jobs.run import State
+from worker.web.asking import PAGE, AtDesk, Before, InState
+from worker.web.story import tell_stages, tell_steps
+from worker.web.templates import render
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/")
+async def show_fleet(request: Request, desk: AtDesk, state: InState = None, before: Before = None) -> str:
+    """The first page: is the fleet well, what does it do, and which runs are there."""
+    overview = await desk.look(state, PAGE, before)
+    return render(
+        "fleet.html", request, view=overview, now=overview.now, state=state, before=before, states=list(State)
+    )
+
+
+@router.get("/runs/{run_id}")
+async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
+    """One run's story."""
+    run = await desk.tell_run(run_id)
+    return render("run.html", request, run=run, stages=tell_stages(run), steps=tell_steps(run.history))

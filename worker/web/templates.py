@@ -1,0 +1,31 @@
+"""Pages are rendered here; everything that is put into one is escaped."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from worker.web import display
+
+_PAGES = Environment(
+    loader=PackageLoader("worker.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+)
+_PAGES.filters.update(
+    ago=display.ago,
+    count=display.count,
+    duration=display.duration,
+    pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    size=display.size,
+)
+
+
+def render(name: str, request: Request, **values: Any) -> str:
+    """A page as HTML. `now` is given to each, and `root`, the path under which the application is mounted."""
+    known = {"now": datetime.now(UTC), "root": request.scope.get("root_path", "").rstrip("/")}
+    return _PAGES.get_template(name).render(known | values)
