@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -60,7 +61,7 @@ def _problems(request: dict[str, Any], *, allow_unknown: bool) -> Iterator[Probl
     """Check every part; canonical spellings are written into the request."""
     if not allow_unknown:
         yield from unknown_keys(request, _KEYS, "")
-    yield from _check_name(request.get("name"))
+    yield from _check_name(request)
     yield from _check_choice(request, "source_type", _SOURCE_TYPES)
     yield from _check_choice(request, "order_type", specs.SUPPORTED_ORDER_TYPES)
     yield from check_products(request, allow_unknown=allow_unknown)
@@ -71,7 +72,9 @@ def _problems(request: dict[str, Any], *, allow_unknown: bool) -> Iterator[Probl
     yield from _check_subscription(request)
 
 
-def _check_name(name: object) -> Iterator[Problem]:
+def _check_name(request: dict[str, Any]) -> Iterator[Problem]:
+    """Write the name in the one form that no server changes: an order is found again by it."""
+    name = request.get("name")
     if name is None:
         yield Problem("name", "it is missing; give the order a name that people will recognise")
     elif not isinstance(name, str):
@@ -82,6 +85,8 @@ def _check_name(name: object) -> Iterator[Problem]:
         yield Problem("name", f"it has {len(name):,} characters; {MAX_NAME_LENGTH} is the limit")
     elif not name.isprintable():
         yield Problem("name", f"{shown(name)} holds characters that cannot be printed; leave them out")
+    else:
+        request["name"] = unicodedata.normalize("NFC", name.strip())
 
 
 def _check_choice(request: dict[str, Any], key: str, offered: list[str] | tuple[str, ...]) -> Iterator[Problem]:

@@ -8,10 +8,12 @@ to show an order and shows none is the POST sent again.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 
 from jobs.context import StageContext
 from jobs.errors import JobsError
@@ -95,7 +97,8 @@ async def _place(run: Run, context: StageContext) -> Outcome:
         await context.notebook.note({"intent_at": context.now()})
         raise OrderUncertain(run, error) from error
     except asyncio.CancelledError:
-        await context.notebook.note({"intent_at": context.now()})
+        with suppress(JobsError, RedisError):
+            await context.notebook.note({"intent_at": context.now()})
         raise
     if valid_id(order) is None:
         await context.notebook.note({"intent_at": context.now()})

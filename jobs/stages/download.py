@@ -61,7 +61,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
     _check_undelivered(delivery, order)
     if context.destination.local_dir is None:
         await asyncio.to_thread(shutil.rmtree, context.staging / run.run_id, ignore_errors=True)
-    facts = {**files.totals(), "order_state": state_of(order)}
+    facts = {**verdict.facts, **files.totals()}
     return Advance(Stage.VALIDATE, f"{len(delivery.files)} files, {facts['bytes_done']:,} bytes, are there", facts)
 
 

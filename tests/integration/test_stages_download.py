@@ -287,6 +287,43 @@ async def test_a_folder_without_permission_ends_the_run(rig: Rig, tmp_path: Path
     assert rig.run.error.kind is FailureKind.PRODUCER
 
 
+async def test_an_order_that_offers_no_files_yet_is_read_again(rig: Rig) -> None:
+    """Planet may call an order a success before it lists the files."""
+    rig.simulator.fail("get", status=200, body=json.dumps({"id": rig.run.order_id, "state": "success"}))
+
+    outcome = await rig.step()
+
+    assert isinstance(outcome, Again)
+    assert "no files yet" in outcome.reason
+    await rig.go(State.DONE)
+
+
+async def test_a_hosted_order_has_nothing_to_download(rig: Rig) -> None:
+    rig.run = rig.run.model_copy(update={"request": request(hosting={"sentinel_hub": {"collection_id": "c"}})})
+    rig.simulator.fail("get", status=200, body=json.dumps({"id": rig.run.order_id, "state": "success", "_links": {}}))
+
+    outcome = await rig.step()
+
+    assert isinstance(outcome, Finish)
+    assert outcome.state is State.DONE
+    assert "hosted" in outcome.reason
+
+
+async def test_a_file_without_a_link_is_waited_for_while_the_others_arrive(rig: Rig) -> None:
+    order = await rig.orders.get_order(rig.run.order_id or "")
+    for result in order["_links"]["results"]:
+        if result["name"].endswith(SCENE):
+            result |= {"location": None, "delivery": "pending"}
+    rig.simulator.fail("get", status=200, body=json.dumps(order))
+
+    outcome = await rig.step()
+
+    assert isinstance(outcome, Again)
+    assert f"{SCENE} (pending)" in outcome.reason
+    assert rig.run.files_done == rig.run.files_total
+    await rig.go(State.DONE)
+
+
 async def test_validating_without_a_manifest_goes_by_what_was_noted(rig: Rig) -> None:
     await rig.step()
     (rig.folder / "manifest.json").unlink()

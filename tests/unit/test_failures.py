@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis.exceptions
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.destination import DestinationError, DestinationUnavailable
@@ -179,6 +179,7 @@ def test_links_and_passwords_stay_out_of_what_is_kept() -> None:
     assert "hush" not in failure.model_dump_json()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(st.characters(exclude_categories=[]), max_size=1_000))
 def test_what_is_kept_is_bounded_and_can_be_written(text: str) -> None:
     """Whatever a server or a file name puts into a message."""

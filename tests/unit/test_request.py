@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.errors import BadRequest
@@ -98,6 +98,11 @@ def test_names_come_back_in_planets_spelling() -> None:
     assert checked["products"][0]["product_bundle"] == "analytic_udm2,visual"
     assert checked["order_type"] == "full"
     assert list(checked["tools"][0]) == ["clip"]
+
+
+def test_a_name_has_one_form() -> None:
+    """An order is found again by its name: blanks at its ends and composed letters are left to no server."""
+    assert check_request(good(name="  Bru\u0308ssel "))["name"] == "Br\u00fcssel"
 
 
 def test_the_argument_is_not_changed_and_not_shared() -> None:
@@ -293,6 +298,7 @@ TOOLS = st.lists(st.dictionaries(st.sampled_from(["clip", "tile", "reproject", "
 AREAS = st.fixed_dictionaries({"type": st.sampled_from(["Polygon", "MultiPolygon", "ref"]), "coordinates": JSON})
 
 
+@settings(deadline=None, max_examples=60)
 @given(JSON | st.dictionaries(KEYS, JSON | PRODUCTS | TOOLS) | AREAS.map(clip))
 def test_whatever_is_no_request_is_a_bad_request_and_nothing_else(value: Any) -> None:
     """No input makes the check fail in another way; what passes can be checked again and stays as it is."""
