@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,12 @@ def scene(size: int = 1_000) -> bytes:
 
 
 def lying(folder: Path) -> dict[str, int]:
-    """Return the names and sizes of what lies in the folder."""
-    return {path.name: path.stat().st_size for path in folder.iterdir()}
+    """Return the names and sizes of what lies in the folder, where others may be at work."""
+    sizes = {}
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            sizes[path.name] = path.stat().st_size
+    return sizes
 
 
 async def until(predicate: Callable[[], bool], what: str) -> None:

@@ -79,6 +79,10 @@ class Origin:
         """Answer the next requests for the path so, one each."""
         self._next[path].extend(behaviours)
 
+    def forget_plans(self) -> None:
+        """Be a good server from here on."""
+        self._next.clear()
+
     def ranges(self, path: str) -> list[str | None]:
         """Return the Range headers that were asked for the path."""
         return [seen.headers.get("range") for seen in self.seen if seen.path == path]
