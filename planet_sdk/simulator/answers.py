@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from .faults import ERROR_BODIES, Fault, FaultKind
+from .faults import ANSWERS, ERROR_BODIES, Fault, FaultKind
 from .orders import Order
 from .refusals import Refusal
 from .world import World
@@ -71,13 +71,10 @@ class Endpoint:
             return
         body = read_json(raw)
         faults = world.faults.take(name, self._name_subjects(request, api_key, body))
-        if FaultKind.DROP_REPLY not in faults and not _is_late(faults):
-            if await answer_fault(world, name, faults, scope, receive, send):
-                return
-            await self._answer(await self._handle(Call(world, request, api_key, body, faults)), scope, receive, send)
-            return
-        await self._handle(Call(world, request, api_key, body, faults))
-        await answer_fault(world, name, faults, scope, receive, send)
+        call = Call(world, request, api_key, body, faults)
+        reply = await self._handle(call) if is_processed(faults) else None
+        if not await answer_fault(world, name, faults, scope, receive, send) and reply is not None:
+            await self._answer(reply, scope, receive, send)
 
     def _refuse(self, api_key: str) -> Response | None:
         world = self._world
@@ -177,6 +174,9 @@ def describe_status(fault: Fault) -> str:
     return RATE_BODY if fault.status == 429 else ERROR_BODIES.get(fault.status, "")  # noqa: PLR2004 — too many requests
 
 
-def _is_late(faults: Mapping[FaultKind, Fault]) -> bool:
-    fault = faults.get(FaultKind.ERROR)
-    return fault is not None and fault.after_processing
+def is_processed(faults: Mapping[FaultKind, Fault]) -> bool:
+    """Does the request take effect, whatever the client gets to see of it?"""
+    return all(
+        kind not in ANSWERS or kind is FaultKind.DROP_REPLY or (kind is FaultKind.ERROR and fault.after_processing)
+        for kind, fault in faults.items()
+    )

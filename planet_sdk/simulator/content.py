@@ -16,6 +16,7 @@ from typing import Protocol
 from xml.sax.saxutils import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .geometry import fit_grid, inside, item_footprint
 from .geotiff import encode_geotiff, render_scene, render_udm2, render_visual
@@ -158,11 +159,18 @@ class Library:
     def _make_image(self, file: OrderFile) -> bytes:
         grid, rings = fit_grid(file.rings, self._scene_size_px, file.epsg)
         mask = inside(rings, grid)
+        seed = self._seed_of(file)
+        pixels: NDArray[np.uint8] | NDArray[np.uint16]
         if "udm2" in file.asset:
-            return encode_geotiff(render_udm2(mask, self._seed_of(file)), grid)
-        if "visual" in file.asset:
-            return encode_geotiff(render_visual(mask, self._seed_of(file)), grid)
-        return encode_geotiff(render_scene(mask, count_bands(file.asset), self._seed_of(file)), grid)
+            pixels = render_udm2(mask, seed)
+        elif "visual" in file.asset:
+            pixels = render_visual(mask, seed)
+        else:
+            pixels = render_scene(mask, count_bands(file.asset), seed)
+        if file.tile is not None:
+            grid, rows, columns = grid.quarter(*file.tile)
+            pixels = pixels[rows, columns]
+        return encode_geotiff(pixels, grid)
 
     def _make_archive(self, file: OrderFile) -> bytes:
         out = io.BytesIO()

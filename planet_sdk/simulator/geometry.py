@@ -58,6 +58,13 @@ class Grid:
     width: int
     height: int
 
+    def quarter(self, column: int, row: int) -> tuple[Grid, slice, slice]:
+        """One of the four quarters, with its rows and columns; odd edges leave a line over, a single line is shared."""
+        width, height = max(1, self.width // 2), max(1, self.height // 2)
+        x, y = min(column * width, self.width - width), min(row * height, self.height - height)
+        left, top = self.left + x * self.pixel_size, self.top - y * self.pixel_size
+        return Grid(self.epsg, left, top, self.pixel_size, width, height), slice(y, y + height), slice(x, x + width)
+
 
 def fit_grid(rings: tuple[Ring, ...], longer_edge_px: int, epsg: int | None = None) -> tuple[Grid, tuple[Ring, ...]]:
     """The smallest grid of square pixels that covers `rings`, and the rings in its coordinates.

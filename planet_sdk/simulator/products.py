@@ -51,6 +51,8 @@ class OrderFile:
     bundle: str = ""
     rings: tuple[Ring, ...] = ()
     epsg: int | None = None
+    tile: tuple[int, int] | None = None
+    """Column and row of the quarter of the picture that it shows; None: all of it."""
     members: tuple[OrderFile, ...] = field(default=(), repr=False)
 
     @property
@@ -90,12 +92,12 @@ def list_files(request: Mapping[str, Any], order_id: str, left_out: Iterable[str
     files: list[OrderFile] = []
     for product in request["products"]:
         files.extend(_list_product(product, _Tools(request.get("tools") or ()), skipped))
-    if any("composite" in tool for tool in request.get("tools") or ()):
-        files = list(_compose(files))
+    for composite in (tool["composite"] for tool in request.get("tools") or () if "composite" in tool):
+        files = list(_compose(files, by_strip=composite.get("group_by") == "strip_id"))
     delivery = request.get("delivery") or {}
     if delivery.get("archive_type") == "zip":
         files = list(_archive(files, delivery, str(request.get("name", "")), order_id))
-    return (*files, MANIFEST)
+    return (*{file.path: file for file in files}.values(), MANIFEST)
 
 
 class _Tools:
@@ -133,8 +135,8 @@ def _list_product(product: Mapping[str, Any], tools: _Tools, skipped: set[str]) 
         rings = tools.rings(item_id)
         yield OrderFile(f"{item_type}/{item_id}_metadata.json", "metadata", item_id, item_type, bundle, rings)
         for asset in assets:
-            for name in _name_asset(item_id, asset, tools):
-                yield OrderFile(f"{item_type}/{name}", asset, item_id, item_type, bundle, rings, tools.epsg)
+            for name, tile in _name_asset(item_id, asset, tools):
+                yield OrderFile(f"{item_type}/{name}", asset, item_id, item_type, bundle, rings, tools.epsg, tile)
 
 
 def _list_quads(product: Mapping[str, Any], tools: _Tools) -> Iterator[OrderFile]:
@@ -147,18 +149,18 @@ def _list_quads(product: Mapping[str, Any], tools: _Tools) -> Iterator[OrderFile
         )
 
 
-def _name_asset(item_id: str, asset: str, tools: _Tools) -> Iterator[str]:
+def _name_asset(item_id: str, asset: str, tools: _Tools) -> Iterator[tuple[str, tuple[int, int] | None]]:
     """Names of an asset: one, or one per tile; a clipped `ortho_analytic_8b_sr` is `…_3B_AnalyticMS_SR_8b_clip.tif`."""
     stem, _, ending = f"{item_id}{_describe(asset)}".rpartition(".")
     if ending == "xml":
-        yield f"{stem}{'_clip' if tools.aoi else ''}.xml"
+        yield f"{stem}{'_clip' if tools.aoi else ''}.xml", None
     elif ending != "tif":
-        yield f"{stem}.{ending}"
+        yield f"{stem}.{ending}", None
     elif tools.tile_template is None:
-        yield f"{stem}{tools.suffix}.tif"
+        yield f"{stem}{tools.suffix}.tif", None
     else:
         for x, y in _TILES:
-            yield f"{stem}_" + tools.tile_template.replace("{tilex}", str(x)).replace("{tiley}", str(y))
+            yield f"{stem}_" + tools.tile_template.replace("{tilex}", str(x)).replace("{tiley}", str(y)), (x, y)
 
 
 def _describe(asset: str) -> str:
@@ -174,14 +176,18 @@ def _describe(asset: str) -> str:
     return "_".join(part for part in (f"{level}_{sensor}", *others, *bands) if part) + ending
 
 
-def _compose(files: Iterable[OrderFile]) -> Iterator[OrderFile]:
-    """Composites in place of the scenes' images: one of the pictures, one of the masks; what is no image stays."""
+def _compose(files: Iterable[OrderFile], *, by_strip: bool) -> Iterator[OrderFile]:
+    """Composites in place of the scenes' images: one of the pictures, one of the masks; what is no image stays.
+
+    Scenes of one day count as one strip.
+    """
     composites: dict[str, OrderFile] = {}
     for file in files:
         if file.media_type != "image/tiff":
             yield file
             continue
-        name = "composite_udm.tif" if "udm" in file.asset else "composite.tif"
+        strip = f"{file.item_id.partition('_')[0]}_" if by_strip else ""
+        name = f"{strip}composite_udm.tif" if "udm" in file.asset else f"{strip}composite.tif"
         composites.setdefault(name, OrderFile(name, file.asset, "", "", file.bundle, file.rings, file.epsg))
     yield from composites.values()
 

@@ -123,7 +123,7 @@ def _check_delivery(delivery: Any, products: Iterable[Mapping[str, Any]]) -> Non
     if not isinstance(delivery, dict):
         raise refuse_order("Delivery", "Delivery must be an object")
     archive = delivery.get("archive_type")
-    if archive not in {None, "", "zip"}:
+    if archive not in (None, "", "zip"):
         raise refuse_order("Delivery", f"Bad archive type '{archive}'")
     if not _is_file_name(delivery.get("archive_filename") or ""):
         raise refuse_order("Delivery", "The archive_filename must be a file name")

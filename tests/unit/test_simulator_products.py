@@ -68,6 +68,22 @@ def test_tiles_are_named_by_the_template() -> None:
     assert f"PSScene/{ITEM}_3B_Visual_x1y0.tif" in paths_of(request)
 
 
+def test_composites_by_strip_are_one_for_each_day() -> None:
+    products = [
+        {"item_ids": ["20220101_a", "20220102_a", "20220101_b"], "item_type": "PSScene", "product_bundle": "visual"}
+    ]
+    request = order_of("visual", {"composite": {"group_by": "strip_id"}}, products=products)
+
+    assert paths_of(request)[-3:] == ["20220101_composite.tif", "20220102_composite.tif", "manifest.json"]
+
+
+def test_a_file_that_two_products_share_is_delivered_once() -> None:
+    request = order_of("analytic_udm2")
+    request["products"] *= 2
+
+    assert len(paths_of(request)) == len(set(paths_of(request))) == 5
+
+
 def test_basemaps_deliver_their_quads() -> None:
     request = {
         "name": "m",

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planet_sdk.simulator import SimulatorSettings
+from planet_sdk.simulator.products import list_files
 from planet_sdk.simulator.refusals import Refusal, check_order
 
 PRODUCT = {"item_ids": ["a", "b"], "item_type": "PSScene", "product_bundle": "visual"}
@@ -19,10 +23,10 @@ def product(**changes: Any) -> dict[str, Any]:
     return order(products=[{**PRODUCT, **changes}])
 
 
-def message_of(request: Any, **settings: Any) -> tuple[str | None, str]:
+def message_of(request: Any, **options: Any) -> tuple[str | None, str]:
     """Field and message of the refusal."""
     with pytest.raises(Refusal) as refused:
-        check_order(request, SimulatorSettings(**settings))
+        check_order(request, SimulatorSettings(**options))
     assert refused.value.status == 400
     body = refused.value.body
     if body["field"] is None:
@@ -90,6 +94,53 @@ def test_a_good_order_passes(request_: dict[str, Any]) -> None:
     assert check_order(request_, SimulatorSettings()) == ()
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PLACES = [
+    *("name", "products", "tools", "delivery", "notifications", "order_type", "source_type"),
+    *(
+        f"products.0.{key}"
+        for key in ("item_ids", "item_type", "product_bundle", "mosaic_name", "quad_ids", "geometry")
+    ),
+    *("tools.0", "tools.0.clip", "tools.0.clip.aoi", "tools.0.clip.aoi.coordinates", "tools.0.clip.aoi.coordinates.0"),
+    *(
+        "tools.1.tile.name_template",
+        "tools.1.tile",
+        "tools.2.composite",
+        "tools.2.composite.group_by",
+        "tools.3.reproject",
+    ),
+    *("tools.3.reproject.projection", "delivery.archive_filename", "delivery.archive_type", "notifications.webhook"),
+]
+
+
+@settings(max_examples=120, deadline=None, database=None, derandomize=True)
+@given(st.sampled_from(PLACES), JSON)
+def test_whatever_is_sent_is_refused_or_can_be_delivered(place: str, value: Any) -> None:
+    """No request is accepted that fails later, when its files are listed."""
+    tools = [
+        {"clip": {"aoi": AOI}},
+        {"tile": {"tile_size": 1}},
+        {"composite": {}},
+        {"reproject": {"projection": "EPSG:1"}},
+    ]
+    request: Any = order(tools=tools, delivery={"archive_type": "zip"}, notifications={"webhook": {"url": "u"}})
+    request = copy.deepcopy(request)
+    target, *path = request, *place.split(".")
+    for step in path[:-1]:
+        target = target[int(step)] if isinstance(target, list) else target[step]
+    target[int(path[-1]) if isinstance(target, list) else path[-1]] = value
+
+    try:
+        check_order(request, SimulatorSettings())
+    except Refusal:
+        return
+    assert list_files(request, "order-id")[-1].path == "manifest.json"
+
+
 def test_an_item_that_does_not_exist_is_named() -> None:
     message = message_of(order(), missing_items=("b*",))
 
@@ -104,6 +155,6 @@ def test_an_order_without_permission_is_refused(order_type: str, items: tuple[st
 
 
 def test_a_partial_order_goes_without_what_is_forbidden_or_missing() -> None:
-    settings = SimulatorSettings(forbidden_items=("a",), unavailable_items=("b",))
+    world = SimulatorSettings(forbidden_items=("a",), unavailable_items=("b",))
 
-    assert check_order(order(order_type="partial"), settings) == ("a", "b")
+    assert check_order(order(order_type="partial"), world) == ("a", "b")

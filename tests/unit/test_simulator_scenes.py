@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 
 from planet_sdk.simulator.content import Library
 from planet_sdk.simulator.geometry import fit_grid, inside, item_footprint, project, read_rings
@@ -17,6 +18,16 @@ DIAMOND = {
     "type": "Polygon",
     "coordinates": [[[10.0, 50.05], [10.1, 50.1], [10.2, 50.05], [10.1, 50.0], [10.0, 50.05]]],
 }
+
+
+@pytest.fixture
+def library() -> Library:
+    return Library(seed=1, scene_size_px=64, size_bytes={})
+
+
+def read_pixels(library: Library, file: OrderFile) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = tifffile.imread(io.BytesIO(library.open(file).read(0, 1 << 30)))
+    return pixels
 
 
 def open_scene(asset: str, geometry: dict[str, Any] = DIAMOND, epsg: int | None = None) -> tifffile.TiffPage:
@@ -62,6 +73,29 @@ def test_an_image_lies_where_the_area_of_interest_does(epsg: int | None, code: i
         (right, bottom), abs=scale
     )
     assert code in {tags.get("ProjectedCSTypeGeoKey"), tags.get("GeographicTypeGeoKey")}
+
+
+def test_four_tiles_make_the_whole_picture(library: Library) -> None:
+    """Side by side, without a gap and each at its own place."""
+    whole = read_pixels(library, OrderFile("a.tif", "ortho_visual", "item", rings=read_rings(DIAMOND)))
+    tiles = [
+        read_pixels(library, OrderFile(f"{x}{y}.tif", "ortho_visual", "item", rings=read_rings(DIAMOND), tile=(x, y)))
+        for y in range(2)
+        for x in range(2)
+    ]
+
+    mosaic = np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
+
+    height, width = mosaic.shape[:2]
+    assert (mosaic == whole[:height, :width]).all()
+    assert whole.shape[0] - height <= 1
+    assert whole.shape[1] - width <= 1
+
+
+def test_an_area_as_thin_as_a_pixel_has_tiles_too(library: Library) -> None:
+    thin = read_rings({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 0.001], [0, 0.001], [0, 0]]]})
+
+    assert read_pixels(library, OrderFile("t.tif", "ortho_visual", "item", rings=thin, tile=(1, 1))).size
 
 
 def test_pixels_outside_the_area_are_empty_and_those_inside_are_not() -> None:
