@@ -86,7 +86,8 @@ async def transfer(
         path: where the file goes; folders are made.
         expected: what is known about the file, as from a manifest.
         overwrite: replace another file that lies there, once the new one is whole.
-        progress: called with the bytes that are here and the size of the whole file, or None where that is not known.
+        progress: called with the bytes that are here and the size of the whole file, or None where that is not known;
+            at the end with both the same, also where nothing had to be fetched.
         renew: returns a new link when this one is refused.
 
     Raises:
@@ -141,6 +142,7 @@ class _Transfer:
         self._pump = Pump(self._part, self._report)
         self._size = expected.size_bytes  # of the whole file, once somebody said
         self._furthest = 0
+        self._told: tuple[int, int | None] | None = None
         self._corrupt = 0
 
     async def run(self) -> Transferred:
@@ -241,10 +243,15 @@ class _Transfer:
         return wanted if promised is None else promised
 
     def _report(self) -> None:
-        if self._progress:
-            self._progress(self._part.size, self._size)
+        self._tell(self._part.size, self._size)
+
+    def _tell(self, here: int, whole: int | None) -> None:
+        if self._progress and self._told != (here, whole):
+            self._told = here, whole
+            self._progress(here, whole)
 
     def _transferred(self, size: int, *, was_there: bool) -> Transferred:
+        self._tell(size, size)
         digest = dict([self._expected.digest]) if self._expected.digest else {}
         return Transferred(
             path=self._path,

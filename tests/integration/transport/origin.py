@@ -72,6 +72,11 @@ class Origin:
         await self._server.wait_closed()
 
     @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._tasks)
+
+    @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 

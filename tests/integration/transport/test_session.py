@@ -7,10 +7,12 @@ import base64
 import json
 import logging
 import ssl
+import threading
 from email.utils import formatdate
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from planet_sdk import exceptions
@@ -239,6 +241,25 @@ async def test_a_closed_session_says_so(session: Session, api: Origin, tmp_path:
         await session.request("GET", f"{api.url}/x")
     with pytest.raises(exceptions.SessionClosed):
         await transfer(session, f"{api.url}/x", tmp_path / "x")
+
+
+async def test_sessions_leave_no_threads_and_no_open_files(api: Origin) -> None:
+    api.always["/x"] = Behaviour(status=200, body=b"{}")
+
+    async def use_one() -> None:
+        async with Session(Auth.from_key(KEY), base_url=api.url) as session:
+            await session.request("GET", f"{api.url}/x")
+
+    await use_one()
+    process, threads = psutil.Process(), threading.active_count()
+    await until(lambda: api.connections == 0, "the server has seen the first one close")
+    files = process.num_fds()
+    for _ in range(20):
+        await use_one()
+    await until(lambda: api.connections == 0, "the server has seen all of them close")
+
+    await until(lambda: process.num_fds() <= files, "all files are closed")
+    assert threading.active_count() == threads
 
 
 async def test_an_address_that_is_none_is_a_client_error(session: Session) -> None:

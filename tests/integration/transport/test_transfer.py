@@ -100,6 +100,18 @@ async def test_a_file_that_is_there_and_right_costs_no_request(
     assert (done.fetched_bytes, done.tries, api.seen) == (0, 0, [])
 
 
+@pytest.mark.parametrize("content", [b"", SCENE])
+async def test_progress_ends_with_the_whole_file_also_where_nothing_is_fetched(
+    content: bytes, session: Session, storage: Origin, link: str, tmp_path: Path
+) -> None:
+    storage.files["/scene.tif"] = content
+    told: list[tuple[int, int | None]] = []
+    for _ in range(2):
+        await transfer(session, link, tmp_path / "scene.tif", progress=lambda here, whole: told.append((here, whole)))
+
+    assert told == [(len(content), len(content))] * 2
+
+
 async def test_a_file_of_the_same_size_with_other_bytes_is_a_conflict(
     session: Session, link: str, tmp_path: Path
 ) -> None:
