@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.web.display import ago, count, duration, size
+from worker.web.display import ago, count, duration, sentence, size
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_a_clock_that_is_ahead_makes_nothing_the_future() -> None:
 
 def test_a_number_agrees_with_its_noun() -> None:
     assert (count(1, "job"), count(0, "job"), count(1204, "job")) == ("1 job", "0 jobs", "1,204 jobs")
+
+
+def test_an_errors_words_become_a_sentence() -> None:
+    assert sentence("there is no run X; try `list`") == "There is no run X; try `list`."
+    assert sentence("Done.") == "Done."

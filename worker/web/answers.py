@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from jobs.errors import RunNotFound
 from worker.errors import RedisUnavailable
+from worker.web.display import sentence
 from worker.web.headers import SAFE_HEADERS
 from worker.web.templates import render
 from worker.web.verdict import redis_away
@@ -47,12 +48,12 @@ def answer_errors(app: FastAPI) -> None:
 
 
 def _run_not_found(request: Request, error: Exception) -> Response:
-    return _answer(request, 404, f"{error}.".replace("..", "."))
+    return _answer(request, 404, sentence(str(error)))
 
 
 def _redis_away(request: Request, error: Exception) -> Response:
     if _is_for_programs(request):
-        return _answer(request, 503, f"Redis is away: {error}.", _RETRY_AFTER)
+        return _answer(request, 503, sentence(f"Redis is away: {error}"), _RETRY_AFTER)
     html = render("away.html", request, verdict=redis_away(str(error)))
     return Response(html, 503, _RETRY_AFTER, "text/html")
 

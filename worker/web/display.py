@@ -41,3 +41,8 @@ def ago(instant: datetime, now: datetime) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: 1 job, 1,204 jobs."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sentence(text: str) -> str:
+    """An error's words as a sentence: a capital at its start, a full stop at its end."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."

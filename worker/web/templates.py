@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from worker.web import display
 
@@ -21,8 +23,17 @@ _PAGES.filters.update(
     count=display.count,
     duration=display.duration,
     pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    sentence=display.sentence,
     size=display.size,
 )
+
+
+def _mark_code(text: str) -> Markup:
+    """The text, escaped, with what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped in this very line
+
+
+_PAGES.filters["code"] = _mark_code
 
 
 def render(name: str, request: Request, **values: Any) -> str:

@@ -42,7 +42,7 @@ async def test_without_workers_the_fleet_is_down_and_the_page_says_what_to_do(we
 
     assert answer.status_code == 200
     assert "The fleet is down: no worker is alive" in answer.text
-    assert "planet-orders worker" in answer.text
+    assert "start one with <code>planet-orders worker</code>" in answer.text
 
 
 async def test_a_vanished_worker_is_named(web: httpx.AsyncClient, fleet: Fleet) -> None:

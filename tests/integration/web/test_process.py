@@ -59,19 +59,20 @@ def first_line(stream: IO[str] | None) -> dict[str, str]:
     return line
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_and_ends_with_status_0_at_a_signal(
-    launch: list[subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+    launch: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     """Port 0 is a free port, whose number the log tells; Redis is not needed for any of it."""
-    process = start(launch, tmp_path)
-    said = first_line(process.stderr)
+    signals = [signal.SIGTERM, signal.SIGINT]
+    processes = [start(launch, tmp_path) for _ in signals]  # side by side: starting takes the time
 
-    assert said["event"] == "web process listening"
-    assert httpx.get(said["url"] + "healthz").status_code == 200
-    assert httpx.get(said["url"] + "readyz").status_code == 503
-    process.send_signal(number)
-    assert process.wait(30) == 0
+    for process, number in zip(processes, signals, strict=True):
+        said = first_line(process.stderr)
+        assert said["event"] == "web process listening"
+        assert httpx.get(said["url"] + "healthz").status_code == 200
+        assert httpx.get(said["url"] + "readyz").status_code == 503
+        process.send_signal(number)
+        assert process.wait(30) == 0
 
 
 def test_a_taken_port_is_one_clear_line_and_status_3() -> None:
