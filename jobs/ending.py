@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from datetime import datetime
 
 from jobs.context import StageContext
@@ -44,13 +46,16 @@ async def end_early(run: Run, context: StageContext, state: State, why: str) -> 
         why: the start of the reason.
     """
     try:
-        return await _end(run, context, state, why)
+        end = await _end(run, context, state, why)
     except PlanetError as error:
-        next_step = after_failure(run, error, context.policy)
-        if isinstance(next_step, Again):
-            return next_step
+        after = after_failure(run, error, context.policy)
+        if isinstance(after, Again):
+            return after
         order = f"order {run.order_id or run.order_name!r}"
-        return Finish(state, f"{why}; {order} could not be cancelled at Planet and may go on there: {next_step.reason}")
+        end = Finish(state, f"{why}; {order} could not be cancelled at Planet and may go on there: {after.reason}")
+    if isinstance(end, Finish):  # files that were on their way to an object store
+        await asyncio.to_thread(shutil.rmtree, context.staging / run.run_id, ignore_errors=True)
+    return end
 
 
 async def _end(run: Run, context: StageContext, state: State, why: str) -> Finish | Again:

@@ -28,6 +28,7 @@ _MAX_MESSAGE = 2_000  # characters; a server's error body may be a page
 _MAX_TRACEBACK = 8_000
 _QUERY = re.compile(r"(://[^\s\"'<>?#]*)[?#][^\s\"'<>]+")  # a link's query string is what lets one in
 _USER = re.compile(r"(?<=://)[^/\s\"'@?#]+@")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # a terminal obeys them
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MOST_DOUBLINGS = 30  # of a pause, far beyond any cap
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
@@ -63,7 +64,7 @@ def sort_failure(error: BaseException, stage: Stage) -> Failure:
     return Failure(
         kind=kind,
         type=type(error).__name__,
-        message=_shown(_text_of(error))[:_MAX_MESSAGE],
+        message=_CONTROL.sub(" ", _shown(_text_of(error)))[:_MAX_MESSAGE],
         stage=stage,
         traceback=_shown(trace)[-_MAX_TRACEBACK:] if trace else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +13,13 @@ from jobs.context import StageContext
 from jobs.errors import JobsError
 from jobs.run import Facts, Run
 from planet_sdk import OrdersClient
-from planet_sdk.exceptions import Conflict, MissingResource
+from planet_sdk.exceptions import ClientError, Conflict, MissingResource
 
 LIVE_STATES = frozenset({"queued", "running"})
 DELIVERED_STATES = frozenset({"success", "partial"})
 DEAD_STATES = frozenset({"failed", "cancelled"})
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MAX_MESSAGE = 2_000  # characters of Planet's last word on an order
 _MAX_HINTS_SIZE = 20_000  # characters of its error hints as JSON
 
@@ -56,7 +58,10 @@ def facts_of(order: Mapping[str, Any]) -> Facts:
     """What a run keeps of its order: Planet's state, last message and error hints, none of them endless."""
     message, hints = order.get("last_message"), order.get("error_hints")
     hints = hints if isinstance(hints, list) else [hints] if hints else []
-    written = _readable(json.dumps(hints, ensure_ascii=False))
+    try:
+        written = _readable(json.dumps(hints, ensure_ascii=False))
+    except RecursionError:
+        written = '["error hints that are nested too deep to be kept"]'
     if len(written) > _MAX_HINTS_SIZE:
         written = json.dumps([f"{written[:_MAX_HINTS_SIZE]} … the rest is at Planet"])
     return {
@@ -67,8 +72,8 @@ def facts_of(order: Mapping[str, Any]) -> Facts:
 
 
 def _readable(text: str) -> str:
-    """The text without halves of characters, which JSON can spell and Redis cannot keep."""
-    return text.encode(errors="replace").decode()
+    """The text without what a terminal obeys, and without halves of characters, which Redis cannot keep."""
+    return _CONTROL.sub(" ", text).encode(errors="replace").decode()
 
 
 def intent_since(run: Run, context: StageContext) -> datetime:
@@ -87,6 +92,19 @@ def settle_wait_s(run: Run, context: StageContext) -> float:
     return (believed_at - context.now()).total_seconds()
 
 
+async def read_order(orders: OrdersClient, order_id: str) -> dict[str, Any]:
+    """The order as it is now, with fresh links to its files once there are any.
+
+    Raises:
+        ClientError: the answer is no order, or another one: a proxy's page, say.
+        PlanetError: as OrdersClient.get_order().
+    """
+    order: Any = await orders.get_order(order_id)
+    if not isinstance(order, dict) or order.get("id", order_id) != order_id:
+        raise ClientError(f"the answer to a question for order {order_id} is not that order; it is asked for again")
+    return order
+
+
 async def find_orders(orders: OrdersClient, run: Run) -> list[dict[str, Any]]:
     """All orders that carry the run's name at Planet, the one to adopt first: the oldest that has not failed.
 
@@ -94,7 +112,7 @@ async def find_orders(orders: OrdersClient, run: Run) -> list[dict[str, Any]]:
     run adopt the order of somebody else.
     """
     listed = orders.list_orders(name=run.order_name, limit=0)
-    found = [order async for order in listed if order.get("name") == run.order_name and valid_id(order)]
+    found = [order async for order in listed if valid_id(order) and order.get("name") == run.order_name]
     return sorted(found, key=lambda order: (state_of(order) in DEAD_STATES, _created_at(order)))
 
 

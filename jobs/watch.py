@@ -11,7 +11,7 @@ import structlog
 from jobs.context import StageContext
 from jobs.ending import end_early, reason_to_end
 from jobs.failures import sort_failure
-from jobs.orders import DELIVERED_STATES, LIVE_STATES, facts_of, order_id_of, state_of
+from jobs.orders import DELIVERED_STATES, LIVE_STATES, facts_of, order_id_of, read_order, state_of
 from jobs.outcomes import Advance, Finish, Outcome
 from jobs.request import cloud_target
 from jobs.run import Failure, FailureKind, Run, Stage, State
@@ -58,7 +58,7 @@ async def look(run: Run, context: StageContext) -> Outcome | None:
         return await end_early(run, context, *why)
     order_id = order_id_of(run)
     try:
-        return judge(run, await context.orders.get_order(order_id))
+        return judge(run, await read_order(context.orders, order_id))
     except MissingResource as error:
         # An order may be asked for before all of Planet knows it.
         if context.now() - run.updated_at < timedelta(seconds=context.policy.settle_s):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.context import StageContext
-from jobs.orders import order_id_of, state_of
+from jobs.orders import order_id_of, read_order, state_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, FileRecord, Run, Stage, State
 from jobs.stages.abreast import abreast
@@ -39,7 +39,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
         DestinationError: the destination cannot be used.
         Fenced: this worker no longer owns the job.
     """
-    order = await context.orders.get_order(order_id_of(run))
+    order = await read_order(context.orders, order_id_of(run))
     verdict = judge(run, order)
     if not isinstance(verdict, Advance):
         return verdict or Again(context.policy.max_check_s, f"the order is {state_of(order)} at Planet once more")

@@ -201,6 +201,20 @@ async def test_a_job_that_ends_its_worker_each_time_is_set_aside(rig: Rig) -> No
     assert rig.simulator.report().requests == {}
 
 
+async def test_a_cancelled_run_leaves_nothing_in_staging(tmp_path: Path) -> None:
+    async with open_rig(tmp_path, destination="memory://store") as rig:
+        await rig.go(State.DOWNLOADING)
+        rig.simulator.cut_body("*.tif", after_bytes=0, times=50)
+        await rig.step()
+        assert list(rig.staging.iterdir())
+        asked_to_cancel(rig)
+
+        await rig.step()
+
+        assert rig.run.state is State.CANCELLED
+        assert list(rig.staging.iterdir()) == []
+
+
 async def test_an_order_delivered_to_a_cloud_has_nothing_to_download(rig: Rig) -> None:
     cloud = {
         "amazon_s3": {

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jobs.context import StageContext
 from jobs.destination import open_destination
 from jobs.ending import reason_to_end
-from jobs.orders import facts_of, find_orders, valid_id
+from jobs.orders import facts_of, find_orders, read_order, valid_id
 from jobs.outcomes import Advance, Finish
 from jobs.run import FailureKind, Stage, State, encode_facts
 from jobs.stages.abreast import abreast
@@ -24,6 +24,7 @@ from jobs.stages.download import _folder, _missing_space
 from jobs.watch import judge
 from planet_sdk import OrdersClient
 from planet_sdk.delivery import DeliveryFile
+from planet_sdk.exceptions import ClientError
 from planet_sdk.transfer import Expected
 from tests.stage_rig import START, MemoryNotebook, new_run, request
 
@@ -121,6 +122,29 @@ def test_whatever_an_order_says_can_be_judged_and_kept(order: dict[str, Any]) ->
 def test_endless_hints_are_cut() -> None:
     facts = facts_of({"error_hints": ["x" * 10_000] * 1_000, "last_message": "y" * 1_000_000})
     assert sum(map(len, encode_facts(facts).values())) < 30_000
+
+
+def test_hints_that_are_nested_too_deep_do_no_harm() -> None:
+    hints: list[Any] = []
+    for _ in range(100_000):
+        hints = [hints]
+    assert "too deep" in facts_of({"error_hints": hints})["error_hints"][0]
+
+
+def test_what_a_server_says_cannot_drive_a_terminal() -> None:
+    outcome = judge(RUN, {"state": "failed", "last_message": "\x1b[2Jgone\r\nHost: x"})
+    assert outcome is not None
+    assert outcome.reason.isprintable()
+
+
+@pytest.mark.parametrize("answer", [[], "a page", {"id": str(UUID(int=8)), "state": "success"}])
+async def test_an_answer_that_is_not_the_order_is_not_believed(answer: object) -> None:
+    class Odd:
+        async def get_order(self, _: str) -> object:
+            return answer
+
+    with pytest.raises(ClientError, match="is not that order"):
+        await read_order(cast("OrdersClient", Odd()), str(UUID(int=7)))
 
 
 def test_a_wish_to_cancel_comes_before_a_deadline() -> None:
