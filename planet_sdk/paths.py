@@ -57,7 +57,10 @@ def path_inside(directory: Path, name: str) -> Path:
     path = directory / safe_relative_path(name, directory)
     try:
         inside = path.resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError) as error:  # a loop of links: RuntimeError until Python 3.12, OSError since
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # a loop of links, until Python 3.12; since then it stays, and opens nothing
         raise UnsafeName(name, directory) from error
     if not inside:
         raise UnsafeName(name, directory)

@@ -66,10 +66,9 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "out").symlink_to(tmp_path)
     (folder / "in").symlink_to(folder)
-    (folder / "circle").symlink_to(folder / "circle")
 
     assert path_inside(folder, "in/a.tif") == folder / "in" / "a.tif"
-    for name in ("out/a.tif", "out", "circle/a.tif"):
+    for name in ("out/a.tif", "out"):
         with pytest.raises(UnsafeName):
             path_inside(folder, name)
 
