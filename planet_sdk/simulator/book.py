@@ -164,12 +164,13 @@ class OrderBook:
 def apply_faults(order: Order, faults: Mapping[FaultKind, Fault]) -> None:
     """Let the order head for the end that its faults and its left out items give it."""
     item_ids = [item for product in order.request["products"] for item in product.get("item_ids", ())]
-    if FaultKind.ORDER_PARTIAL in faults and not order.left_out:
-        order.left_out = tuple(item_ids[-1:])
     if order.left_out:
-        partial = order.request.get("order_type") == "partial" or FaultKind.ORDER_PARTIAL in faults
-        order.outcome = OrderState.PARTIAL if partial and set(item_ids) > set(order.left_out) else OrderState.FAILED
+        is_partial = order.request.get("order_type") == "partial" and set(item_ids) > set(order.left_out)
+        order.outcome = OrderState.PARTIAL if is_partial else OrderState.FAILED
         order.error_hints = tuple(f"Item {item_id} is not available" for item_id in order.left_out)
+    if FaultKind.ORDER_PARTIAL in faults:
+        order.left_out = order.left_out or tuple(item_ids[1:][-1:])  # the only item stays
+        order.outcome, order.error_hints = OrderState.PARTIAL, ("Some assets are not available",)
     if FaultKind.ORDER_FAILED in faults:
         order.outcome, order.error_hints = OrderState.FAILED, ("Processing failed: internal error",)
     if FaultKind.ORDER_CANCELLED in faults:

@@ -16,6 +16,8 @@ from .settings import SimulatorSettings
 LOOSE = "loose"
 """The folder, beside those of orders, of files that belong to no order."""
 
+_NO_END = "0001-01-01T00:00:00.000Z"  # what Planet writes where there is no link
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -30,14 +32,19 @@ class StoredObject:
 def list_results(
     order: Order, links: Links, settings: SimulatorSettings, base_url: str, now_us: int
 ) -> list[dict[str, Any]]:
-    """The results as Get shows them, each with a fresh link; what is still being made is pending and has none."""
+    """The results as Get shows them, each with a fresh link; what is still being made is pending and has none.
+
+    What went to a bucket of the user's own has no link either: the simulator writes to none.
+    """
     storage_url = settings.storage_url or storage_alias(base_url)
-    ready = order.ready_files(now_us)
-    results = []
+    ready, results = order.ready_files(now_us), []
     for file in ready:
         key = f"{order.id}/{file.path}"
-        link = links.mint(key, order.api_key, base_url, storage_url)
-        results.append({"delivery": "success", "expires_at": link.expires_at, "location": link.location, "name": key})
+        result = {"delivery": "success", "expires_at": _NO_END, "name": key}
+        if not order.is_sent_away:
+            link = links.mint(key, order.api_key, base_url, storage_url)
+            result |= {"expires_at": link.expires_at, "location": link.location}
+        results.append(result)
     if order.state is OrderState.RUNNING and ready:
         results += [{"delivery": "pending", "name": f"{order.id}/{file.path}"} for file in order.files[len(ready) :]]
     if order.evil_name is not None and ready:

@@ -209,7 +209,7 @@ class Faults:
     def _next(self, kind: FaultKind, endpoint: str, subjects: tuple[str, ...]) -> Fault | None:
         fault = self._next_waiting(kind, endpoint, subjects) or self._next_planned(kind, endpoint, subjects[0])
         if fault is not None:
-            self.struck[kind] += 1
+            self.struck[kind.value] += 1
         return fault
 
     def _next_waiting(self, kind: FaultKind, endpoint: str, subjects: tuple[str, ...]) -> Fault | None:

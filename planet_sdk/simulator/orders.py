@@ -33,6 +33,15 @@ LAST_MESSAGES: Mapping[OrderState, str] = {
     OrderState.FAILED: "Order failed",
     OrderState.CANCELLED: "Cancel success",
 }
+_CLOUDS = {
+    "amazon_s3",
+    "azure_blob_storage",
+    "destination",
+    "google_cloud_storage",
+    "google_earth_engine",
+    "oracle_cloud_storage",
+    "s3_compatible",
+}
 _ECHOED = ("delivery", "hosting", "metadata", "notifications", "order_type", "subscription_id")
 
 
@@ -73,6 +82,11 @@ class Order:
     def source_type(self) -> str:
         """scenes or basemaps; an order that does not say is one of scenes."""
         return str(self.request.get("source_type") or "scenes")
+
+    @property
+    def is_sent_away(self) -> bool:
+        """Does it deliver to a bucket of the user's own?"""
+        return bool(_CLOUDS & set(self.request.get("delivery") or ()))
 
     @property
     def files(self) -> tuple[OrderFile, ...]:

@@ -46,7 +46,7 @@ class Webhooks:
     def _payloads(self, order: Order, webhook: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One payload for the whole order, or one for each item."""
         results = list_results(order, self._links, self._settings, order.base_url, self._clock.now_us())
-        items = [{**result, "location": "?" + result["location"].partition("?")[2]} for result in results]
+        items = [_shorten_link(result) for result in results]
         if webhook.get("per_order") or not items:
             yield {"order_id": order.id, "items": items}
             return
@@ -59,3 +59,9 @@ class Webhooks:
                 self._journal.webhooks += 1
                 with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
                     await client.post(url, json=payload)
+
+
+def _shorten_link(result: Mapping[str, str]) -> dict[str, str]:
+    """A result as webhooks show it: of the link only the query."""
+    link = {"location": "?" + result["location"].partition("?")[2]} if "location" in result else {}
+    return {**result, **link}

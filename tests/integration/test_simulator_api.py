@@ -120,6 +120,18 @@ def test_an_order_shows_its_results_with_fresh_links_each_time(orders: httpx.Cli
     assert not {result["location"] for result in first} & {result["location"] for result in second}
 
 
+def test_an_order_that_goes_to_a_bucket_has_no_links(orders: httpx.Client) -> None:
+    bucket = {"amazon_s3": {"bucket": "mine", "aws_region": "us-east-2"}}
+    order_id = orders.post("/orders/v2", json={**REQUEST, "delivery": bucket}).json()["id"]
+
+    results = orders.get(f"/orders/v2/{order_id}").json()["_links"]["results"]
+
+    assert {(result["delivery"], result["expires_at"]) for result in results} == {
+        ("success", "0001-01-01T00:00:00.000Z")
+    }
+    assert not any("location" in result for result in results)
+
+
 def test_an_order_of_another_account_does_not_exist(orders: httpx.Client) -> None:
     order_id = orders.post("/orders/v2", json=REQUEST).json()["id"]
 

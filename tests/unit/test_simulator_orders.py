@@ -98,6 +98,12 @@ def test_a_doomed_order_ends_as_told(desk: Desk, kind: FaultKind, state: str) ->
     assert desk.state_after(order, 1000) == state
 
 
+def test_an_order_of_one_item_can_be_partial_too(desk: Desk) -> None:
+    one = [{**REQUEST["products"][0], "item_ids": ["a"]}]
+
+    assert desk.state_after(desk.create(FaultKind.ORDER_PARTIAL, products=one), 1000) == "partial"
+
+
 def test_a_failed_order_says_why_only_when_it_has_failed(desk: Desk) -> None:
     order = desk.create(FaultKind.ORDER_FAILED)
 
