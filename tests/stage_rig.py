@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from jobs.context import StageContext
 from jobs.destination import Destination, open_destination
@@ -53,6 +54,11 @@ def new_run(**fields: Any) -> Run:
         "job_id": f"{RUN_ID}:create:0",
     }
     return Run.model_validate({**known, **fields})
+
+
+def a_store() -> str:
+    """An object store of one's own."""
+    return f"memory://{uuid4().hex}"
 
 
 class MemoryNotebook:

@@ -18,7 +18,7 @@ from jobs.run import Facts, FailureKind, FileRecord, Stage, State
 from jobs.runner import run_stage
 from planet_sdk import OrdersClient
 from planet_sdk.simulator import FaultKind
-from tests.stage_rig import QUICK, MemoryNotebook, Rig, new_run, open_rig, request
+from tests.stage_rig import QUICK, MemoryNotebook, Rig, a_store, new_run, open_rig, request
 from tests.waiting import until
 
 SCENE = "20220605_124027_64_242b_3B_AnalyticMS_clip.tif"
@@ -206,7 +206,7 @@ async def test_files_that_stay_wrong_end_the_run_and_are_kept_to_look_at(rig: Ri
 
 
 async def test_files_of_an_object_store_pass_through_staging_and_leave_nothing_there(tmp_path: Path) -> None:
-    async with open_rig(tmp_path, destination="memory://store") as rig:
+    async with open_rig(tmp_path, destination=a_store()) as rig:
         await rig.go(State.DONE)
 
         stored = await rig.destination.list()
@@ -216,7 +216,7 @@ async def test_files_of_an_object_store_pass_through_staging_and_leave_nothing_t
 
 
 async def test_a_corrupt_object_is_fetched_again_alone(tmp_path: Path) -> None:
-    async with open_rig(tmp_path, destination="memory://store") as rig:
+    async with open_rig(tmp_path, destination=a_store()) as rig:
         await rig.go(State.VALIDATING)
         key = f"{rig.run.order_id}/PSScene/{SCENE}"
         other = tmp_path / "other"

@@ -13,7 +13,7 @@ import pytest
 from jobs.outcomes import Again, Finish
 from jobs.run import FailureKind, Stage, State
 from planet_sdk.simulator import FaultKind
-from tests.stage_rig import QUICK, RUN_ID, START, Rig, new_run, open_rig, request
+from tests.stage_rig import QUICK, RUN_ID, START, Rig, a_store, new_run, open_rig, request
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ async def test_a_job_that_ends_its_worker_each_time_is_set_aside(rig: Rig) -> No
 
 
 async def test_a_cancelled_run_leaves_nothing_in_staging(tmp_path: Path) -> None:
-    async with open_rig(tmp_path, destination="memory://store") as rig:
+    async with open_rig(tmp_path, destination=a_store()) as rig:
         await rig.go(State.DOWNLOADING)
         rig.simulator.cut_body("*.tif", after_bytes=0, times=50)
         await rig.step()
