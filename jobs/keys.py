@@ -14,7 +14,7 @@
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
-    orders:disk:{sha256 of a url}  string  permanent                           start-up of a worker
+    orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
     arq:queue                      zset    permanent; job_id by due or lease   arq, submit, claim, renew, move, sweep
     arq:job:{job_id}               string  as its run; arq's own: a day        arq, submit, move, sweep
     arq:in-progress:{job_id}       string  the lease; holds the owner's name   claim, renew, move

@@ -1,0 +1,106 @@
+"""Real worker processes on the private Valkey of a data folder, and a simulated Planet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from arq.connections import ArqRedis
+
+from jobs import OrderQueue
+from jobs.store import RunStore
+from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.waiting import until
+from worker.connection import connect
+from worker.embedded import EmbeddedValkey
+from worker.fleet import WorkerView, read_fleet
+
+COMMAND = Path(sys.executable).with_name("planet-orders")
+
+
+@dataclass
+class Processes:
+    """Starts `planet-orders` processes that share one data folder, and ends them all."""
+
+    folder: Path
+    environment: dict[str, str]
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{'-'.join(arguments)}-{len(self.running)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [COMMAND, *arguments],
+                cwd=self.folder,
+                env={**self.environment, **more},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {log.name}\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
+
+    def kill_all(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=10)
+
+
+@dataclass
+class Desk:
+    """A fleet of processes, the producer's queue to it, and the simulated Planet behind it."""
+
+    processes: Processes
+    queue: OrderQueue
+    simulator: Simulator
+
+    @property
+    def destination(self) -> Path:
+        return self.processes.folder / "orders"
+
+    async def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+        process = self.processes.start("worker", ORDERS_WORKER_NAME=name)
+        await until(f"{name} is alive", lambda: self.worker(name))
+        return process
+
+    async def worker(self, name: str) -> WorkerView | None:
+        fleet = await read_fleet(self.queue.store.redis)
+        return next((worker for worker in fleet if worker.name == name and worker.is_alive), None)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(SimulatorSettings(queued_s=0.1, running_s=0.1, rate_limits={}, scene_size_px=32)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, simulator: Simulator) -> AsyncIterator[Desk]:
+    own = {name: text for name, text in os.environ.items() if not name.startswith(("ORDERS_", "PL_", "REDIS_"))}
+    environment = {
+        **own,
+        "PL_API_URL": simulator.url,
+        "PL_API_KEY": simulator.api_key,
+        "ORDERS_DATA_DIR": str(tmp_path / "data"),
+        "ORDERS_LEASE_S": "2",
+        "ORDERS_HEALTH_INTERVAL_S": "0.5",
+        "ORDERS_WAIT_CHECK_MIN_S": "0.1",
+        "ORDERS_SETTLE_S": "1",
+    }
+    processes = Processes(tmp_path, environment)
+    with ExitStack() as stack:
+        stack.callback(processes.kill_all)
+        valkey = stack.enter_context(EmbeddedValkey(tmp_path / "data"))
+        redis: ArqRedis = await connect(valkey.url)
+        yield Desk(processes, OrderQueue(RunStore(redis)), simulator)
+        await redis.aclose()
