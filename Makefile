@@ -26,7 +26,7 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --require-hashes --requirement requirements/uv.txt
 	@echo "installing the pinned requirements into $(VENV)"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -129,6 +129,7 @@ class Delivery:
         overwrite: bool = False,
         progress: Callable[[DeliveryFile, int, int | None], None] | None = None,
         only: Collection[str] | None = None,
+        at_once: int = SIDE_BY_SIDE,
         done: Callable[[DeliveryFile, Transferred], Awaitable[None]] | None = None,
     ) -> list[Transferred]:
         """Bring the files to their places, side by side; returns one entry for each, in the order of `files`.
@@ -139,6 +140,7 @@ class Delivery:
             overwrite: replace other files that lie there.
             progress: told about each file how much of it is here, and how large it is.
             only: names of the files to fetch; by default all of them.
+            at_once: how many side by side.
             done: awaited for each file once it is in place; what it raises stops everything, and is raised.
 
         Raises:
@@ -163,7 +165,7 @@ class Delivery:
                 if done is not None:
                     await done(file, got)
 
-        await _side_by_side([fetch_until_none_waits() for _ in range(min(SIDE_BY_SIDE, len(wanted)))])
+        await _side_by_side([fetch_until_none_waits() for _ in range(min(at_once, len(wanted)))])
         if failed:
             self._raise_first(failed, of=len(wanted))
         if only is None:

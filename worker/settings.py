@@ -143,7 +143,11 @@ class Settings(BaseSettings):
     poll_delay_s: float = Field(default=0.5, ge=0.01, le=60, description="look at the queue this often without a bell")
     health_interval_s: float = Field(default=5, ge=0.1, le=3600, description="how often a worker reports itself")
     stop_wait_s: float = Field(
-        default=20, ge=0, le=3600, description="time for running jobs to reach a safe point on SIGTERM"
+        # Procfile managers kill 5 s after SIGTERM, and what is handed back is carried on from its last byte
+        default=3,
+        ge=0,
+        le=3600,
+        description="time for running jobs to end on SIGTERM, before they are handed back",
     )
 
     # The stages
@@ -153,8 +157,8 @@ class Settings(BaseSettings):
     settle_s: Seconds = Field(
         default=30, description="how long an order whose POST got no reply is looked for before it is sent again"
     )
-    wait_check_min_s: Seconds = Field(default=15, description="first and most frequent look at a waiting order")
-    wait_check_max_s: Seconds = Field(default=300, description="rarest look at a waiting order")
+    wait_check_min_s: Seconds = Field(default=5, description="first and most frequent look at a waiting order")
+    wait_check_max_s: Seconds = Field(default=120, description="rarest look at a waiting order")
     downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
     downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
