@@ -128,9 +128,16 @@ def _kind_of_answer(error: exceptions.APIError, stage: Stage) -> FailureKind:
     status = error.status or HTTPStatus.INTERNAL_SERVER_ERROR
     if status == HTTPStatus.CONFLICT and stage is Stage.CREATE:
         return FailureKind.TEMPORARY  # too many active orders
+    if status == HTTPStatus.TOO_MANY_REQUESTS and _is_out_of_quota(error):
+        return FailureKind.PRODUCER
     if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}:
         return FailureKind.TEMPORARY
     return FailureKind.PRODUCER if status < HTTPStatus.INTERNAL_SERVER_ERROR else FailureKind.TEMPORARY
+
+
+def _is_out_of_quota(error: exceptions.APIError) -> bool:
+    """Whether a 429 is Planet's older word for a quota that is used up, which no waiting brings back."""
+    return "quota" in error.body.lower() and "retry-after" not in error.headers
 
 
 def _is_charged(error: BaseException) -> bool:

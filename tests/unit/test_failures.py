@@ -67,6 +67,7 @@ PRODUCER: list[Exception] = [
     exceptions.NoPermission("no", status=403),
     exceptions.OverQuota("quota", status=403),
     exceptions.MissingResource("what?", status=404),
+    exceptions.TooManyRequests("quota", status=429, body="Download quota has been exceeded."),
     exceptions.APIError("gone", status=410),
     exceptions.APIKeyAuthException("no key"),
     exceptions.UnsafeName("../x", HERE),
