@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jwt
 
@@ -57,14 +57,11 @@ class Links:
         self._minted += 1
         path = f"{BUCKET}/{quote(key)}"
         date = as_datetime(now_s * MICROSECONDS).strftime("%Y%m%dT%H%M%SZ")
-        query = {
-            "X-Goog-Algorithm": "GOOG4-RSA-SHA256",
-            "X-Goog-Credential": f"simulator-{self._minted}/{date[:8]}/auto/storage/goog4_request",
-            "X-Goog-Date": date,
-            "X-Goog-Expires": str(self._ttl_s),
-            "X-Goog-SignedHeaders": "host",
-        }
-        text = urlencode(query)
+        text = (
+            "X-Goog-Algorithm=GOOG4-RSA-SHA256"
+            f"&X-Goog-Credential=simulator-{self._minted}%2F{date[:8]}%2Fauto%2Fstorage%2Fgoog4_request"
+            f"&X-Goog-Date={date}&X-Goog-Expires={self._ttl_s}&X-Goog-SignedHeaders=host"
+        )
         return f"{storage_url}{path}?{text}&X-Goog-Signature={self._signature(key, text)}"
 
     def read_token(self, token: str) -> str:

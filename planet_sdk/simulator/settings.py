@@ -68,7 +68,7 @@ class SimulatorSettings:
     scene_size_px: int = 96
     """Longer edge of the GeoTIFFs."""
     size_bytes: Mapping[str, int] = field(default_factory=dict)
-    """By file name pattern: images are filled up behind their pixels to this size, without being held in memory."""
+    """By file name pattern: files are filled up behind their content to this size, without being held in memory."""
     manifest_lists: Literal["archive", "members"] = "members"
     """What a zipped order's manifest lists: the archive, or the files inside. No source settles which Planet does."""
 
