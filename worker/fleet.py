@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from arq.connections import ArqRedis
 
@@ -52,7 +53,7 @@ class WorkerView:
 
 
 async def read_fleet(redis: ArqRedis) -> list[WorkerView]:
-    """Every worker seen in the last day, those that are alive first. Two round trips, however many there are."""
+    """Every worker of the pool's queue seen in the last day, those that are alive first. Two round trips in all."""
     names = [name.decode() for name in await redis.zrange(keys.WORKERS, 0, -1)]
     async with redis.pipeline(transaction=False) as pipe:
         pipe.time()
@@ -60,9 +61,8 @@ async def read_fleet(redis: ArqRedis) -> list[WorkerView]:
             pipe.hgetall(keys.worker(name))
         (seconds, _), *reports = await pipe.execute()
     now = datetime.fromtimestamp(seconds, UTC)
-    workers = [
-        _view({key.decode(): text.decode() for key, text in report.items()}, now) for report in reports if report
-    ]
+    said = [{key.decode(): text.decode() for key, text in report.items()} for report in reports if report]
+    workers = [_view(report, now) for report in said if report.get("queue") == redis.default_queue_name]
     return sorted(workers, key=lambda worker: (not worker.is_alive, worker.name))
 
 
@@ -78,13 +78,18 @@ def _view(said: Mapping[str, str], now: datetime) -> WorkerView:
         started_at=_instant(said["started_at"]),
         seen_at=seen_at,
         slots=int(said["slots"]),
-        jobs=tuple(InHand(**job) for job in json.loads(said["jobs"])),
+        jobs=tuple(_in_hand(job) for job in json.loads(said["jobs"])),
         complete=int(said["complete"]),
         failed=int(said["failed"]),
         retried=int(said["retried"]),
         loop_lag_ms=int(said["loop_lag_ms"]),
         last_redis_error=said["last_redis_error"],
     )
+
+
+def _in_hand(said: Mapping[str, Any]) -> InHand:
+    """A worker of another version may say more than is known here."""
+    return InHand(**{field.name: said[field.name] for field in fields(InHand) if field.name in said})
 
 
 def _presence(state: str, silent_s: float, next_sign_s: float) -> Presence:

@@ -203,7 +203,9 @@ class Pulse:
         with redis.pipeline(transaction=False) as pipe:
             pipe.hset(me, mapping=self._describe(jobs))
             pipe.pexpire(me, _REMEMBERED_MS)
-            pipe.zadd(keys.WORKERS, {self._identity.name: datetime.now(UTC).timestamp() * 1000})
+            now_ms = datetime.now(UTC).timestamp() * 1000
+            pipe.zadd(keys.WORKERS, {self._identity.name: now_ms})
+            pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
             pipe.psetex(keys.health(self._queue, self._identity.name), round(seconds * 1000), line)
             pipe.psetex(keys.health(self._queue), round(seconds * 1000), line)
             pipe.execute()
