@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 from time import monotonic
 
 from rich.console import Console, Group, RenderableType
@@ -26,26 +27,23 @@ async def follow_to_end(desk: Desk, run_ids: Sequence[str], patience_s: float | 
     Runs that are no longer kept are left out. Nothing about the runs is changed; cancelling it leaves them running.
     """
     console = open_console(stderr=True)
-    deadline = None if patience_s is None else monotonic() + patience_s
+    deadline = inf if patience_s is None else monotonic() + patience_s
     runs: dict[str, Run] = {}
     told: set[str] = set()
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    with Live(console=console, auto_refresh=False) as live:
         while True:
             await _refresh(desk, run_ids, runs)
             if console.is_terminal:
                 live.update(draw_runs(list(runs.values()), console), refresh=True)
             else:
                 _tell_ended(console, runs, told)
-            if all(run.state.is_final for run in runs.values()):
+            pending = [run for run in runs.values() if not run.state.is_final]
+            if not pending or monotonic() > deadline:
                 break
-            if deadline is not None and monotonic() > deadline:
-                unfinished = sum(not run.state.is_final for run in runs.values())
-                console.print(
-                    f"The time is up: {plural(unfinished, 'run')} of {len(runs):,} still under way; they go on."
-                )
-                break
-            await asyncio.sleep(_pause_s(len(runs)))
-    _tell_summary(console, list(runs.values()))
+            await asyncio.sleep(_pause_s(len(pending)))
+    if pending:
+        console.print(f"The time is up. Still under way, and going on: {plural(len(pending), 'run')}.")
+    _tell_failures(console, list(runs.values()))
     return runs
 
 
@@ -78,7 +76,7 @@ def _tell_ended(console: Console, runs: dict[str, Run], told: set[str]) -> None:
             console.print(f"{run.run_id}  {run.state:<9}  {one_line(run.name)}  {size(run.bytes_done or None)}")
 
 
-def _tell_summary(console: Console, runs: Sequence[Run]) -> None:
+def _tell_failures(console: Console, runs: Sequence[Run]) -> None:
     for run in runs:
         if run.state.is_final and not run.state.has_files:
             why = run.error.message if run.error else run.reason or "no reason was recorded"

@@ -43,7 +43,6 @@ _SETTINGS = {
     "ORDERS_WAIT_CHECK_MAX_S": "3",
     "ORDERS_RETRY_BASE_S": "0.5",
     "ORDERS_STOP_WAIT_S": "3",  # less than the Procfile manager gives
-    "ORDERS_SLOTS": "4",
 }
 """Impatient, where a fleet would be patient: a simulated order takes seconds, not hours."""
 
