@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from jobs.context import StageContext
 from jobs.errors import JobsError
@@ -20,6 +19,7 @@ DELIVERED_STATES = frozenset({"success", "partial"})
 DEAD_STATES = frozenset({"failed", "cancelled"})
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_UUID = re.compile(r"[0-9a-f]{8}(-?)([0-9a-f]{4}\1){3}[0-9a-f]{12}", re.IGNORECASE)
 _MAX_MESSAGE = 2_000  # characters of Planet's last word on an order
 _MAX_HINTS_SIZE = 20_000  # characters of its error hints as JSON
 
@@ -38,14 +38,15 @@ def order_id_of(run: Run) -> str:
     return run.order_id
 
 
+def has_id(order: object) -> bool:
+    """Whether this is an order at all, though perhaps one whose id cannot be used."""
+    return isinstance(order, Mapping) and bool(order.get("id"))
+
+
 def valid_id(order: object) -> str | None:
     """The id of an order as Planet answered it, if it is one: a UUID, which is safe in an address and as a folder."""
     order_id = order.get("id") if isinstance(order, Mapping) else None
-    try:
-        known = isinstance(order_id, str) and str(UUID(order_id)) == order_id.lower()
-    except ValueError:
-        return None
-    return order_id if known else None
+    return order_id if isinstance(order_id, str) and _UUID.fullmatch(order_id) else None
 
 
 def state_of(order: Mapping[str, Any]) -> str:
@@ -112,7 +113,7 @@ async def find_orders(orders: OrdersClient, run: Run) -> list[dict[str, Any]]:
     run adopt the order of somebody else.
     """
     listed = orders.list_orders(name=run.order_name, limit=0)
-    found = [order async for order in listed if valid_id(order) and order.get("name") == run.order_name]
+    found = [order async for order in listed if has_id(order) and order.get("name") == run.order_name]
     return sorted(found, key=lambda order: (state_of(order) in DEAD_STATES, _created_at(order)))
 
 
@@ -120,9 +121,10 @@ async def cancel_surplus(orders: OrdersClient, surplus: list[dict[str, Any]]) ->
     """Cancel orders that were made twice, where Planet still allows it; return how many it did cancel."""
     cancelled = 0
     for order in surplus:
-        if state_of(order) not in DELIVERED_STATES | DEAD_STATES:
+        order_id = valid_id(order)
+        if order_id and state_of(order) not in DELIVERED_STATES | DEAD_STATES:
             try:
-                await orders.cancel_order(valid_id(order) or "")
+                await orders.cancel_order(order_id)
             except (Conflict, MissingResource):
                 continue
             cancelled += 1

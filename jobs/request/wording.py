@@ -12,7 +12,7 @@ from jobs.errors import Problem
 _SHOWN = 60  # characters of a value that a message repeats
 _NAMED = 8  # values that a message lists
 
-UNKNOWN_IS_ALLOWED = "(ORDERS_ALLOW_UNKNOWN=1 or allow_unknown=True lets names pass that this version does not know)"
+UNKNOWN_IS_ALLOWED = "(allow_unknown, or submit --allow-unknown, lets names pass that this version does not know)"
 
 
 def shown(value: object) -> str:

@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 
 from jobs.context import StageContext
 from jobs.errors import JobsError
-from jobs.orders import cancel_surplus, facts_of, find_orders, intent_since, settle_wait_s, valid_id
-from jobs.outcomes import Advance, Again, Outcome
-from jobs.run import Facts, Run, Stage
+from jobs.orders import cancel_surplus, facts_of, find_orders, has_id, intent_since, settle_wait_s, valid_id
+from jobs.outcomes import Advance, Again, Finish, Outcome
+from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
 from planet_sdk import exceptions
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ async def _adopt(run: Run, context: StageContext, orders: list[dict[str, Any]]) 
     if surplus:
         reason += f"; cancelled {cancelled} of {len(surplus)} others of that name"
         log.warning("surplus orders found", run_id=run.run_id, orders=len(surplus), cancelled=cancelled)
-    return await _keep(order, context, reason)
+    return await _keep(run, order, context, reason)
 
 
 async def _place(run: Run, context: StageContext) -> Outcome:
@@ -100,15 +100,20 @@ async def _place(run: Run, context: StageContext) -> Outcome:
         with suppress(JobsError, RedisError):
             await context.notebook.note({"intent_at": context.now()})
         raise
-    if valid_id(order) is None:
+    if not has_id(order):
         await context.notebook.note({"intent_at": context.now()})
         raise OrderUncertain(run, "the answer has no order id")
-    return await _keep(order, context, f"order {valid_id(order)} was placed")
+    return await _keep(run, order, context, f"order {valid_id(order)} was placed")
 
 
-async def _keep(order: dict[str, Any], context: StageContext, reason: str) -> Outcome:
-    """Write the id down at once, and go on."""
-    facts: Facts = {"order_id": valid_id(order), "intent_at": None, **facts_of(order)}
+async def _keep(run: Run, order: dict[str, Any], context: StageContext, reason: str) -> Outcome:
+    """Write the id down at once, and go on; an order whose id cannot be used is not bought a second time."""
+    order_id = valid_id(order)
+    if order_id is None:
+        text = f"Planet has order {run.order_name!r} under the id {order['id']!r:.60}, which is no UUID; look there"
+        failure = Failure(kind=FailureKind.PLANET, type="BadOrderId", message=text, stage=Stage.CREATE)
+        return Finish(State.FAILED, text, failure)
+    facts: Facts = {"order_id": order_id, "intent_at": None, **facts_of(order)}
     await context.notebook.note(facts)
     return Advance(Stage.WAIT, reason, facts)
 

@@ -181,6 +181,18 @@ async def test_an_answer_without_an_order_id_is_looked_up(rig: Rig) -> None:
     assert rig.creates() == 1
 
 
+async def test_an_order_whose_id_cannot_be_used_is_not_bought_again(rig: Rig) -> None:
+    """Whatever `../x` is, an order was taken: the run ends and says where to look."""
+    rig.simulator.fail("create", status=202, body='{"id": "../x", "state": "queued"}')
+
+    outcome = await rig.step()
+
+    assert isinstance(outcome, Finish)
+    assert outcome.state is State.FAILED
+    assert rig.run.intent_at is not None
+    assert rig.run.order_id is None
+
+
 async def test_the_request_itself_is_not_changed(rig: Rig) -> None:
     before = rig.run.model_dump_json(include={"request"})
 

@@ -241,7 +241,7 @@ def test_a_zipped_order_of_skysat_collects_holds_fewer_items() -> None:
 def test_what_this_version_does_not_know_passes_on_demand() -> None:
     request = product(item_type="NewScene", product_bundle="new_bundle") | {"new_field": 1, "tools": [{"sharpen": {}}]}
     assert set(problems_of(request)) == {"new_field", "products[0].item_type", "tools[0]"}
-    assert "ORDERS_ALLOW_UNKNOWN" in problems_of(request)["tools[0]"]
+    assert "--allow-unknown" in problems_of(request)["tools[0]"]
     assert check_request(request, allow_unknown=True) == request
 
 

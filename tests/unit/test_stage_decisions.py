@@ -64,14 +64,19 @@ async def test_an_order_that_failed_comes_after_those_that_live() -> None:
     assert await found(listed(1, state="failed"), listed(2), listed(3, state="cancelled")) == [2, 1, 3]
 
 
-async def test_orders_without_a_good_id_or_time_do_no_harm() -> None:
-    odd = [listed(1, created_on=None), listed(2, created_on="2026-11-02T12:00:00"), listed(3, id="../x")]
+async def test_orders_without_an_id_or_a_time_do_no_harm() -> None:
+    odd = [listed(1, created_on=None), listed(2, created_on="2026-11-02T12:00:00"), listed(3, id=None)]
     assert await found(*odd) == [2, 1]
 
 
 @pytest.mark.parametrize("order_id", [None, 5, "", "x", "../../etc", "urn:uuid:00000000-0000-0000-0000-000000000001"])
 def test_what_is_no_uuid_is_no_order_id(order_id: object) -> None:
     assert valid_id({"id": order_id}) is None
+
+
+@pytest.mark.parametrize("order_id", [str(UUID(int=7)), UUID(int=7).hex, str(UUID(int=2**127 + 11)).upper()])
+def test_an_order_id_is_a_uuid_in_any_dress(order_id: str) -> None:
+    assert valid_id({"id": order_id}) == order_id
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "starting", "brand-new", None, 5])
