@@ -3,10 +3,12 @@
 from jobs.errors import (
     BadRequest,
     DestinationError,
+    EmbeddedUnavailable,
     JobsError,
     KeyReused,
     NotPossible,
     Problem,
+    RedisUnavailable,
     ResultTimeout,
     RunFailed,
     RunNotFound,
@@ -18,6 +20,7 @@ from jobs.store import Event
 __all__ = [
     "BadRequest",
     "DestinationError",
+    "EmbeddedUnavailable",
     "Event",
     "Failure",
     "FailureKind",
@@ -27,6 +30,7 @@ __all__ = [
     "NotPossible",
     "OrderQueue",
     "Problem",
+    "RedisUnavailable",
     "ResultTimeout",
     "Run",
     "RunFailed",

@@ -24,6 +24,14 @@ class Notebook(Protocol):
         """The files noted so far."""
 
 
+Progress = Callable[[str, int, int | None], None]
+"""Told a file's path, how many of its bytes are there, and its size where it is known."""
+
+
+def show_nobody(_path: str, _done: int, _total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -38,4 +46,4 @@ class StageContext:
     staging: Path  # files on their way to an object store
     policy: Policy = field(default_factory=Policy)
     now: Callable[[], datetime] = _utc_now
-    progress: Callable[[str, int, int | None], None] = lambda path, done, total: None  # noqa: ARG005 — the shape of a callback
+    progress: Progress = show_nobody

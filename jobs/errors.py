@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BadRequest",
     "DestinationError",
+    "EmbeddedUnavailable",
     "Fenced",
     "JobsError",
     "KeyReused",
     "NotPossible",
     "Problem",
+    "RedisUnavailable",
     "ResultTimeout",
     "RunFailed",
     "RunNotFound",
@@ -117,3 +119,15 @@ class Fenced(JobsError):
 
 class DestinationError(JobsError):
     """The destination cannot be used."""
+
+
+class RedisUnavailable(JobsError):
+    """There is no usable Redis at the address."""
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"no Redis at {address}: {why}; check REDIS_URL, and that the server runs and can be reached")
+        self.address, self.why = address, why
+
+
+class EmbeddedUnavailable(JobsError):
+    """The private Valkey of the data folder cannot be started or reached."""

@@ -31,8 +31,9 @@ class Policy:
 
     def backoff_s(self, faults: int, rng: random.Random | None = None) -> float:
         """The wait before the next try: exponential, with full jitter above half."""
-        ceiling = min(self.backoff_cap_s, self.backoff_base_s * 2**faults)
-        return ceiling * (rng or _random).uniform(0.5, 1)
+        doublings = min(faults, 60)  # beyond any cap, within a float
+        ceiling = min(self.backoff_cap_s, self.backoff_base_s * 2.0**doublings)
+        return float(ceiling * (rng or _random).uniform(0.5, 1))
 
     def next_check_s(self, waited_s: float) -> float:
         """When to look at a parked order again, by how long it has been waited for already."""

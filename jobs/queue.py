@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from ulid import ULID
 
+from jobs.connection import connect
+from jobs.embedded import EmbeddedValkey
 from jobs.errors import BadRequest, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Finish
@@ -49,13 +54,42 @@ class OrderQueue:
     """The producer's side of the fleet.
 
     Example:
-        async with connect() as queue:
+        async with OrderQueue.connect() as queue:
             run = await queue.submit(request, key="field-7-2026-11")
             ended = await run.result(timeout=3600)
     """
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, url: str | None = None, *, queue: str = "arq:queue", data_dir: Path | None = None
+    ) -> AsyncIterator[Self]:
+        """The queue of a fleet, as long as the block runs.
+
+        Arguments:
+            url: the fleet's Redis; without one, `REDIS_URL`, and where that is not set either, the private Valkey of
+                the data folder, which is started if need be.
+            queue: arq's queue, as `ORDERS_QUEUE_NAME` names it for the workers.
+            data_dir: the data folder; without one, `ORDERS_DATA_DIR`, or `.planet-orders` in the working directory.
+
+        Raises:
+            RedisUnavailable, EmbeddedUnavailable: there is no usable Redis.
+        """
+        url = url or os.environ.get("REDIS_URL")
+        folder = data_dir or Path(os.environ.get("ORDERS_DATA_DIR") or ".planet-orders")
+        valkey = None if url else await asyncio.to_thread(EmbeddedValkey, folder)
+        try:
+            redis = await connect(url or (valkey.url if valkey else ""), queue_name=queue)
+            try:
+                yield cls(RunStore(redis, queue=queue))
+            finally:
+                await redis.aclose()
+        finally:
+            if valkey:
+                await asyncio.to_thread(valkey.close)
 
     async def submit(self, request: Mapping[str, Any] | Submission, **options: Any) -> RunHandle:
         """Put one request into the queue; `options` are the fields of Submission.

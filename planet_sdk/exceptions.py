@@ -255,7 +255,7 @@ class TransferCorrupt(TransferError):
     """
 
     def __init__(self, path: Path, what: str, got: str | int, expected: str | int) -> None:
-        super().__init__(f"{path.name}: {what} is {got}, but {expected} was promised; call again to fetch it anew", path)
+        super().__init__(f"{path.name}: its {what} is {got}, not {expected}; call again to fetch it anew", path)
         self.what, self.got, self.expected = what, got, expected
 
 
@@ -281,7 +281,7 @@ class LinkExpired(TransferError):
     """
 
     def __init__(self, path: Path, status: int) -> None:
-        super().__init__(f"{path.name}: the download link was refused ({status}); read the order again for a new link", path)
+        super().__init__(f"{path.name}: the link was refused ({status}); read the order again for a new one", path)
         self.status = status
 
 

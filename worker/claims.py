@@ -55,7 +55,7 @@ class Claims:
         Returns:
             Job ids, each with the time it was due at, in milliseconds since 1970.
         """
-        args = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
+        args: list[str | int] = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
         claimed = await self._claim(keys=[self._queue], args=args)
         return [(job_id.decode(), int(float(due))) for job_id, due in zip(claimed[::2], claimed[1::2], strict=True)]
 
@@ -84,6 +84,15 @@ class Claims:
         keep_in_progress_ms: int = -1,
     ) -> bool:
         """End a job as arq does, or put it back for a retry. False where another worker has it meanwhile."""
+        args: list[str | bytes | int] = [
+            self._owner,
+            job_id,
+            result or b"",
+            result_ms,
+            "finish" if retry_in_ms is None else "retry",
+            retry_in_ms or 0,
+            keep_in_progress_ms,
+        ]
         done = await self._finish(
             keys=[
                 self._queue,
@@ -93,14 +102,6 @@ class Claims:
                 keys.result(job_id),
                 abort_jobs_ss,
             ],
-            args=[
-                self._owner,
-                job_id,
-                result or b"",
-                result_ms,
-                "finish" if retry_in_ms is None else "retry",
-                retry_in_ms or 0,
-                keep_in_progress_ms,
-            ],
+            args=args,
         )
         return bool(done)

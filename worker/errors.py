@@ -1,30 +1,19 @@
-"""Everything this package raises.
+"""What this package raises beside the errors of jobs.
 
-WorkerError
-├── RedisUnavailable      no usable Redis at the address
-├── EmbeddedUnavailable   the private Valkey of the data folder cannot be started or reached
-└── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
+JobsError (jobs.errors)
+└── WorkerError
+    └── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
 """
 
 from __future__ import annotations
 
-__all__ = ["EmbeddedUnavailable", "NotTheSameDisk", "RedisUnavailable", "WorkerError"]
+from jobs.errors import JobsError
+
+__all__ = ["NotTheSameDisk", "WorkerError"]
 
 
-class WorkerError(Exception):
-    """The root of everything this package raises."""
-
-
-class RedisUnavailable(WorkerError):
-    """There is no usable Redis at the address."""
-
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(f"no Redis at {address}: {why}; check REDIS_URL, and that the server runs and can be reached")
-        self.address, self.why = address, why
-
-
-class EmbeddedUnavailable(WorkerError):
-    """The private Valkey of the data folder cannot be started or reached."""
+class WorkerError(JobsError):
+    """The root of what this package raises itself."""
 
 
 class NotTheSameDisk(WorkerError):

@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from worker.redaction import Redactor
+from jobs.redaction import Redactor
 
 __all__ = ["configure_logs"]
 

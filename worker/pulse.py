@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import structlog
 from arq.constants import abort_jobs_ss, in_progress_key_prefix
@@ -198,7 +198,7 @@ class Pulse:
         self._health_due = monotonic() + self._health_interval_s
         me = keys.worker(self._identity.name)
         jobs = self._jobs()
-        line = self._arq_line(len(jobs), redis.zcard(self._queue))
+        line = self._arq_line(len(jobs), cast("int", redis.zcard(self._queue)))
         seconds = self._health_interval_s + 1 + self._lease_s / 4  # the beat may come that much late
         with redis.pipeline(transaction=False) as pipe:
             pipe.hset(me, mapping=self._describe(jobs))

@@ -13,13 +13,13 @@ from arq.connections import ArqRedis
 from redis.exceptions import AuthenticationError, AuthorizationError
 
 from jobs import keys
+from jobs.connection import connect, connect_blocking, find_weaknesses
 from jobs.destination import open_destination
+from jobs.errors import RedisUnavailable
 from jobs.policy import Policy
 from jobs.run import Stage
 from jobs.store import Lifetimes, RunStore
 from planet_sdk import Auth, OrdersClient, Session
-from worker.connection import connect, connect_blocking, find_weaknesses
-from worker.errors import RedisUnavailable
 from worker.hosts import check_same_disk
 from worker.identity import Identity
 from worker.order_worker import OrderWorker

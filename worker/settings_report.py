@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AliasChoices, SecretStr
 from pydantic_settings import DotEnvSettingsSource
 
-from worker.redaction import HIDDEN, hide_password
+from jobs.redaction import HIDDEN, hide_password
 from worker.settings import PREFIX, Settings
 
 if TYPE_CHECKING:

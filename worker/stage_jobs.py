@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from arq.worker import Function, func
 
-from jobs.context import StageContext
+from jobs.context import Progress, StageContext, show_nobody
 from jobs.destination import open_destination
 from jobs.errors import Fenced, RunNotFound
 from jobs.moves import By, Move, plan_move
@@ -85,16 +85,15 @@ class StageJobs:
         move = self._moves.pop(job_id, None)
         return partial(self._commit, move) if move else None
 
-    def context(self, run: Run, by: By, progress: Callable[[str, int, int | None], None] | None = None) -> StageContext:
+    def context(self, run: Run, by: By, progress: Progress = show_nobody) -> StageContext:
         """What a stage of this run has at hand."""
-        known = {"progress": progress} if progress else {}
         return StageContext(
             orders=self.orders,
             destination=open_destination(run.destination or self.destination),
             notebook=_Notebook(self.store, run, by),
             staging=self.staging,
             policy=self.policy,
-            **known,
+            progress=progress,
         )
 
     async def _run_job(self, ctx: dict[Any, Any], run_id: str) -> dict[str, str]:

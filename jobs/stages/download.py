@@ -56,6 +56,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
         overwrite=True,
         progress=lambda file, here, size: context.progress(files.key(file), here, size),
         only=[file.name for file in missing],
+        at_once=context.policy.transfers_per_run,
         done=files.keep,
     )
     _check_undelivered(delivery, order)

@@ -15,11 +15,11 @@ import pytest
 from arq.connections import ArqRedis
 
 from jobs import OrderQueue
+from jobs.connection import connect
+from jobs.embedded import EmbeddedValkey
 from jobs.store import RunStore
 from planet_sdk.simulator import Simulator, SimulatorSettings
 from tests.waiting import until
-from worker.connection import connect
-from worker.embedded import EmbeddedValkey
 from worker.fleet import WorkerView, read_fleet
 
 COMMAND = Path(sys.executable).with_name("planet-orders")

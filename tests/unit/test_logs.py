@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import structlog
 
+from jobs.redaction import HIDDEN, Redactor, hide_password
 from worker.logs import configure_logs
-from worker.redaction import HIDDEN, Redactor, hide_password
 
 JWT = "eyJhbGciOiJIUzUxMiJ9.eyJhcGlfa2V5IjoieCJ9.c2lnbmF0dXJl"
 
@@ -28,9 +28,12 @@ def output() -> Iterator[io.StringIO]:
     """A stream for the logs; afterwards everything is as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
     yield io.StringIO()
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name in root.manager.loggerDict:
+        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

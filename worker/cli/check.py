@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from jobs.destination import DestinationError, open_destination
+from jobs.connection import connect, find_weaknesses
+from jobs.destination import open_destination
+from jobs.errors import JobsError
+from jobs.redaction import Redactor, hide_password
 from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.exceptions import PlanetError
 from worker.cli.desk import read_settings
 from worker.cli.exits import Exit
-from worker.connection import connect, find_weaknesses, open_redis
-from worker.errors import WorkerError
+from worker.connection import open_redis
 from worker.fleet import read_fleet
-from worker.redaction import Redactor, hide_password
 from worker.settings import Settings
 from worker.wording import one_line, plural
 
@@ -47,7 +48,7 @@ def _check_fleet(settings: Settings) -> Exit:
         with open_redis(settings) as url:
             redis = _report("redis", lambda: _check_redis(settings, url), Exit.UNREACHABLE)
             return redis or _report("workers", lambda: _check_workers(settings, url), Exit.FAILED)
-    except WorkerError as error:
+    except JobsError as error:
         _print("redis", f"FAILED  {error}")
         return Exit.UNREACHABLE
 
@@ -55,7 +56,7 @@ def _check_fleet(settings: Settings) -> Exit:
 def _report(name: str, run: Callable[[], Awaitable[str]], status: Exit) -> Exit:
     try:
         _print(name, f"ok      {asyncio.run(_await(run))}")
-    except (_Failure, WorkerError, DestinationError, PlanetError, TimeoutError) as error:
+    except (_Failure, JobsError, PlanetError, TimeoutError) as error:
         _print(name, f"FAILED  {str(error) or 'no answer in time'}")
         return status
     return Exit.OK

@@ -12,10 +12,11 @@ import typer
 from arq.connections import ArqRedis
 
 from jobs import keys
+from jobs.connection import connect
 from jobs.queue import OrderQueue
 from jobs.store import Lifetimes, RunStore
 from worker.cli.exits import CommandError
-from worker.connection import connect, open_redis
+from worker.connection import open_redis
 from worker.fleet import WorkerView, read_fleet
 from worker.settings import Settings
 from worker.settings_report import warn_unknown_variables

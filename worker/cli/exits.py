@@ -52,17 +52,22 @@ def _explain_ours(error: Exception) -> tuple[str, Exit] | None:
     """Sort the errors of our packages and of Redis; imported here, since a command that ends well needs none."""
     from redis.exceptions import RedisError  # noqa: PLC0415 — slow to import, and most commands end well
 
-    from jobs.errors import BadRequest, DestinationError, JobsError  # noqa: PLC0415 — as above
+    from jobs.errors import (  # noqa: PLC0415 — as above
+        BadRequest,
+        DestinationError,
+        EmbeddedUnavailable,
+        JobsError,
+        RedisUnavailable,
+    )
+    from jobs.redaction import Redactor  # noqa: PLC0415 — as above
     from planet_sdk.exceptions import AuthException, PlanetError  # noqa: PLC0415 — as above
-    from worker.errors import EmbeddedUnavailable, RedisUnavailable, WorkerError  # noqa: PLC0415 — as above
-    from worker.redaction import Redactor  # noqa: PLC0415 — as above
 
     text = Redactor().text(str(error))
     kinds: list[tuple[type[Exception] | tuple[type[Exception], ...], str, Exit]] = [
         ((RedisUnavailable, EmbeddedUnavailable), "{}", Exit.UNREACHABLE),
         (RedisError, "Redis went away or refused: {}; nothing that was accepted is lost, try again", Exit.UNREACHABLE),
         ((BadRequest, DestinationError), "{}", Exit.USAGE),
-        ((JobsError, WorkerError), "{}", Exit.FAILED),
+        (JobsError, "{}", Exit.FAILED),
         (AuthException, "{}; set PL_API_KEY to your Planet API key", Exit.USAGE),
         (PlanetError, "Planet: {}", Exit.UNREACHABLE),
     ]

@@ -14,13 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs import keys
+from jobs.redaction import hide_password
 from jobs.run import FileRecord, Run, State, Transition
 from worker.board import open_console, state_text, states_line, workers_table
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import Exit
 from worker.cli.listing import run_as_json
 from worker.fleet import WorkerView, read_fleet
-from worker.redaction import hide_password
 from worker.wording import age, clock_time, duration, instant, one_line, plural, size
 
 _PLANET_IS_DONE_WITH = {"failed", "cancelled"}

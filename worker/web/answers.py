@@ -10,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from jobs.errors import RunNotFound
-from worker.errors import RedisUnavailable
+from jobs.errors import RedisUnavailable, RunNotFound
 from worker.web.display import sentence
 from worker.web.headers import SAFE_HEADERS
 from worker.web.templates import render

@@ -9,8 +9,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from jobs.redaction import Redactor
 from planet_sdk._version import __version__
-from worker.redaction import Redactor
 from worker.settings import Settings
 from worker.web import api, pages, probes
 from worker.web.answers import answer_errors

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from jobs import keys
+from jobs.redaction import Redactor
 from jobs.run import State
 from jobs.store import RunStore
 from worker.fleet import WorkerView, read_fleet
-from worker.redaction import Redactor
 from worker.web.link import Link
 from worker.web.listing import Cursor, read_page
 from worker.web.verdict import Backlog, Verdict, judge

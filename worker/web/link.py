@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
+from jobs.connection import connect
+from jobs.errors import RedisUnavailable
+from jobs.redaction import hide_password
 from jobs.store import RunStore
-from worker.connection import connect
-from worker.errors import RedisUnavailable
-from worker.redaction import hide_password
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from worker.errors import RedisUnavailable
+from jobs.errors import RedisUnavailable
 from worker.web.asking import AtDesk
 
 router = APIRouter(tags=["probes"])

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from jobs.redaction import Redactor
 from jobs.request import redact_request
 from jobs.run import Failure, FileRecord, Run, Stage, State, Transition
-from worker.redaction import Redactor
 
 # Fields that hold what somebody else wrote: a producer, Planet, or an error message.
 _FREE_TEXT = {

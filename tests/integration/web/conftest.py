@@ -71,6 +71,7 @@ class Fleet:
             "host": "atlas",
             "pid": 41,
             "version": "0.1",
+            "queue": "arq:queue",
             "state": "running",
             "started_at": seen_ms - 60_000,
             "seen_at": seen_ms,

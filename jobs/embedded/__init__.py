@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from worker.embedded.membership import EmbeddedValkey
+from jobs.embedded.membership import EmbeddedValkey
 
 __all__ = ["EmbeddedValkey"]

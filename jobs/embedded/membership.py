@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from worker.errors import EmbeddedUnavailable
+from jobs.errors import EmbeddedUnavailable
 
 if sys.platform != "win32":  # there is no fcntl there; joining says so
-    from worker.embedded import keeper
+    from jobs.embedded import keeper
 
 if TYPE_CHECKING:
     from types import TracebackType
