@@ -24,12 +24,18 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
-    """A stream for the logs; afterwards everything is as it was."""
+def output() -> io.StringIO:
+    """A stream for the logs."""
+    return io.StringIO()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Whatever a test sets up, afterwards everything is as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
-    yield io.StringIO()
+    yield
     root.handlers[:] = handlers
     root.setLevel(level)
     for name in root.manager.loggerDict:
