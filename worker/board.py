@@ -17,7 +17,9 @@ from worker.fleet import Presence, WorkerView
 from worker.wording import age, duration, one_line, plural, size
 
 _PIPE_WIDTH = 200  # a pipe has no edge to fold at; a table must not be cut for one
-_BAR_WIDTH = 20
+_NARROW = 110  # columns, below which a table of runs is shortened
+_BAR, _NARROW_BAR = 20, 12  # columns
+_ID_END = 8  # letters of a run's id that tell it from others
 
 _STYLES: Mapping[State, str] = {
     State.QUEUED: "dim",
@@ -49,29 +51,46 @@ def state_text(state: State) -> Text:
     return Text(state.value, style=_STYLES[state])
 
 
-def runs_table(runs: Iterable[Run], now: datetime | None = None) -> Table:
-    """One line a run: id, name, state, a bar, bytes, and how long it took or has been under way."""
-    now = now or datetime.now(UTC)
+def runs_table(runs: Iterable[Run], width: int, now: datetime | None = None) -> Table:
+    """One line a run: id, name, state, a bar, bytes, and how long it took or has been under way.
+
+    Args:
+        runs: in the order they are shown.
+        width: of the screen; on a narrow one only the end of an id is shown, which commands take as well.
+        now: default: this moment.
+    """
+    now, is_narrow = now or datetime.now(UTC), width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("run", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("name", no_wrap=True, overflow="ellipsis")
     table.add_column("state", no_wrap=True)
-    table.add_column("", width=_BAR_WIDTH, no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("bytes", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     for run in runs:
-        ended = run.finished_at or now
-        time = duration((ended - run.created_at).total_seconds())
-        name = Text(one_line(run.name))
-        table.add_row(run.run_id, name, state_text(run.state), bar_of(run), size(run.bytes_done or None), time)
+        run_id = run.run_id[-_ID_END:] if is_narrow else run.run_id
+        bar = bar_of(run, _NARROW_BAR if is_narrow else _BAR)
+        time = duration(((run.finished_at or now) - run.created_at).total_seconds())
+        table.add_row(run_id, Text(one_line(run.name)), state_text(run.state), bar, size(run.bytes_done or None), time)
     return table
 
 
-def bar_of(run: Run) -> ProgressBar:
+def add_progress(runs: Iterable[Run], workers: Iterable[WorkerView]) -> list[Run]:
+    """The runs with what workers say of downloads in hand: a record knows only of whole files."""
+    in_hand = {job.run_id: job.bytes_done for worker in workers if worker.is_alive for job in worker.jobs}
+    return [
+        run.model_copy(update={"bytes_done": max(run.bytes_done, in_hand[run.run_id])})
+        if run.state is State.DOWNLOADING and run.run_id in in_hand
+        else run
+        for run in runs
+    ]
+
+
+def bar_of(run: Run, width: int = _BAR) -> ProgressBar:
     """How far a run has come, as a bar."""
     style = _STYLES[run.state] if run.state.is_final else "blue"
     return ProgressBar(
-        total=100, completed=share_of(run) * 100, width=_BAR_WIDTH, complete_style=style, finished_style="green"
+        total=100, completed=share_of(run) * 100, width=width, complete_style=style, finished_style="green"
     )
 
 

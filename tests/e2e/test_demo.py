@@ -66,7 +66,8 @@ async def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, after: str)
     log = tmp_path / "demo.log"
     demo = start_demo(tmp_path, log)
     await until(f"it says {after!r}", lambda: after in log.read_text(), deadline_s=90)
-    demo.send_signal(signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):  # somebody is impatient
+        demo.send_signal(number)
     assert demo.wait(60) == 130
     assert "Traceback" not in log.read_text()
     await until("no process is left", lambda: not processes_of(tmp_path))
@@ -80,3 +81,13 @@ def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert mine.read_text() == "mine"
     assert "left alone" in done.stderr
+
+
+async def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
+    log = tmp_path / "demo.log"
+    demo = start_demo(tmp_path, log)
+    await until("the first has begun", lambda: "Starting" in log.read_text(), deadline_s=90)
+    assert "another demo is running" in run_demo(tmp_path).stderr
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(60) == 130
+    await until("no process is left", lambda: not processes_of(tmp_path))

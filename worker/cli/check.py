@@ -49,15 +49,15 @@ def _check_fleet(settings: Settings) -> Exit:
             redis = _report("redis", lambda: _check_redis(settings, url), Exit.UNREACHABLE)
             return redis or _report("workers", lambda: _check_workers(settings, url), Exit.FAILED)
     except JobsError as error:
-        _print("redis", f"FAILED  {error}")
+        _print("redis", "FAILED", str(error))
         return Exit.UNREACHABLE
 
 
 def _report(name: str, run: Callable[[], Awaitable[str]], status: Exit) -> Exit:
     try:
-        _print(name, f"ok      {asyncio.run(_await(run))}")
+        _print(name, "ok", asyncio.run(_await(run)))
     except (_Failure, JobsError, PlanetError, TimeoutError) as error:
-        _print(name, f"FAILED  {str(error) or 'no answer in time'}")
+        _print(name, "FAILED", str(error) or "no answer in time")
         return status
     return Exit.OK
 
@@ -66,8 +66,8 @@ async def _await(run: Callable[[], Awaitable[str]]) -> str:
     return await run()
 
 
-def _print(name: str, text: str) -> None:
-    typer.echo(f"{name:<12} {one_line(Redactor().text(text))}")
+def _print(name: str, verdict: str, text: str) -> None:
+    typer.echo(f"{name:<12} {verdict:<7} {one_line(Redactor().text(text))}")
 
 
 async def _check_redis(settings: Settings, url: str) -> str:

@@ -12,8 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from jobs.run import Run, State
-from worker.board import open_console, runs_table, states_line
+from worker.board import add_progress, open_console, runs_table, states_line
 from worker.cli.desk import Desk
+from worker.fleet import read_fleet
 from worker.wording import one_line, plural, size
 
 _LOOK_S = 0.5
@@ -34,7 +35,8 @@ async def follow_to_end(desk: Desk, run_ids: Sequence[str], patience_s: float | 
         while True:
             await _refresh(desk, run_ids, runs)
             if console.is_terminal:
-                live.update(draw_runs(list(runs.values()), console), refresh=True)
+                shown = add_progress(runs.values(), await read_fleet(desk.redis))
+                live.update(draw_runs(shown, console), refresh=True)
             else:
                 _tell_ended(console, runs, told)
             pending = [run for run in runs.values() if not run.state.is_final]
@@ -66,7 +68,7 @@ def draw_runs(runs: Sequence[Run], console: Console) -> RenderableType:
     hidden = len(runs) - len(shown)
     more = [Text(f"and {plural(hidden, 'more run')}", style="dim")] if hidden else []
     counts = {state: sum(run.state is state for run in runs) for state in State}
-    return Group(runs_table(shown), *more, Text(), states_line(counts))
+    return Group(runs_table(shown, console.width), *more, Text(), states_line(counts))
 
 
 def _tell_ended(console: Console, runs: dict[str, Run], told: set[str]) -> None:

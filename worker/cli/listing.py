@@ -22,7 +22,8 @@ def list_runs(state: str | None, limit: int, *, as_json: bool) -> Exit:
         if as_json:
             typer.echo(json.dumps([run_as_json(run) for run in runs], indent=2))
         elif runs:
-            open_console().print(runs_table(runs))
+            console = open_console()
+            console.print(runs_table(runs, console.width))
         else:
             say(f"No runs are {state}." if state else "There are no runs yet; submit one with: planet-orders submit")
         return Exit.OK

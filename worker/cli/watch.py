@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from jobs.store import Event
-from worker.board import open_console, runs_table, states_line, workers_table
+from worker.board import add_progress, open_console, runs_table, states_line, workers_table
 from worker.cli.desk import Desk, at_desk
 from worker.cli.exits import Exit
 from worker.cli.follow import follow_to_end
@@ -83,6 +83,7 @@ async def _draw_fleet(desk: Desk, console: Console) -> RenderableType:
     workers = [worker for worker in await read_fleet(desk.redis) if worker.is_alive]
     counts = await desk.store.count()
     room = max(1, console.height - _OTHER_LINES - max(1, len(workers)))
-    runs = await desk.queue.list(limit=room)
+    runs = add_progress(await desk.queue.list(limit=room), workers)
     nobody = Text("no worker is alive; start one with: planet-orders worker", style="red")
-    return Group(workers_table(workers) if workers else nobody, Text(), states_line(counts), Text(), runs_table(runs))
+    fleet = workers_table(workers) if workers else nobody
+    return Group(fleet, Text(), states_line(counts), Text(), runs_table(runs, console.width))

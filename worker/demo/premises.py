@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -19,7 +20,7 @@ class Premises:
     """The demo's folder in the working directory; what an earlier demo left there is cleared away.
 
     Raises:
-        CommandError: something else lies there.
+        CommandError: something else lies there, or another demo is running there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,14 +29,29 @@ class Premises:
         self.destination = folder / "orders"
         self.simulator_log = folder / "simulator.log"
         self.fleet_log = folder / "fleet.log"
-        if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
-            raise CommandError(f"{folder} is no demo's folder, so it is left alone; move it, or run the demo elsewhere")
         try:
-            shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
-            folder.mkdir()
-            (folder / _MARKER).touch()
+            self._take()
+        except BlockingIOError as error:
+            raise CommandError(
+                f"another demo is running in {folder}; wait for it, or run this one elsewhere"
+            ) from error
         except OSError as error:
             raise CommandError(f"{folder} cannot be used: {error.strerror or error}", Exit.FAILED) from error
+
+    def _take(self) -> None:
+        """Make sure that the folder is ours alone, and empty; it stays locked as long as this object lives."""
+        self.folder.mkdir(exist_ok=True)
+        marker = self.folder / _MARKER
+        if not marker.is_file() and any(self.folder.iterdir()):
+            message = f"{self.folder} is no demo's folder, so it is left alone; move it, or run the demo elsewhere"
+            raise CommandError(message)
+        self._lock = marker.open("a")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for entry in self.folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != marker:
+                entry.unlink()
 
     def procfile(self) -> Path:
         """The Procfile of the working directory where it runs our processes, else one like it."""
@@ -55,7 +71,9 @@ class Premises:
         for name in ("REDIS_URL", "PORT"):
             kept.pop(name, None)
         folders = [str(Path(sys.executable).parent), str(Path(sys.argv[0]).absolute().parent), kept.get("PATH", "")]
-        return {**kept, "PATH": os.pathsep.join(filter(None, folders)), "PYTHONUNBUFFERED": "1", **settings}
+        direct = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
+        proxies = {"NO_PROXY": direct, "no_proxy": direct}  # the simulator is here, whatever leads outside
+        return {**kept, **proxies, "PATH": os.pathsep.join(filter(None, folders)), "PYTHONUNBUFFERED": "1", **settings}
 
 
 def find_free_port() -> int:

@@ -172,11 +172,13 @@ def draw_next_steps(destination: Path, data: Path, deliveries: Sequence[Delivery
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("files", _shortest(destination))
-    settings = f"ORDERS_DATA_DIR={_shortest(data)}"
-    grid.add_row("look again", f"{settings} planet-orders list")
+    grid.add_row("look again", f"export ORDERS_DATA_DIR={_shortest(data)}")
+    grid.add_row("", "planet-orders list")
     if deliveries:
-        grid.add_row("one story", f"{settings} planet-orders status {deliveries[0].run.run_id}")
-    grid.add_row("for real", "export PL_API_KEY=...; planet-orders worker & planet-orders submit order.json --wait")
+        grid.add_row("", f"planet-orders status {deliveries[0].run.run_id}")
+    grid.add_row("for real", "export PL_API_KEY=...")
+    grid.add_row("", "planet-orders worker &")
+    grid.add_row("", "planet-orders submit order.json --wait")
     return grid
 
 

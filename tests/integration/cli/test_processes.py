@@ -205,7 +205,7 @@ def test_a_request_goes_all_the_way_and_status_tells_its_story(
         assert word in told
     assert command("watch", entry["run_id"]).status == 0
     checked = command("check", "--planet")
-    assert (checked.status, checked.out.count(" ok ")) == (0, 4)
+    assert (checked.status, checked.out.count(" ok      ")) == (0, 4)
 
 
 def test_a_wrong_key_shows_in_the_runs_error_and_in_check(
