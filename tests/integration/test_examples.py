@@ -1,0 +1,132 @@
+"""The examples and the snippets of the guide do what they say, against a simulated Planet."""
+
+from __future__ import annotations
+
+import ast
+import getpass
+import inspect
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planet_sdk import OrdersClient
+from planet_sdk.simulator import Simulator, SimulatorSettings
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+PLANET_ORDERS = [sys.executable, "-m", "worker"]
+
+
+@pytest.fixture
+def planet() -> Iterator[Simulator]:
+    with Simulator(SimulatorSettings(queued_s=0, running_s=0, rate_limits={})) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def environment(planet: Simulator, tmp_path: Path) -> dict[str, str]:
+    """What a user of the simulator has set, and nothing that this machine's user has."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ORDERS_", "PL_", "REDIS"))}
+    ours = {"PL_API_URL": planet.url, "PL_API_KEY": planet.api_key, "HOME": str(tmp_path)}
+    return inherited | ours | {"ORDERS_WAIT_CHECK_MIN_S": "0.2"}
+
+
+def run_script(
+    name: str, *arguments: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@contextmanager
+def one_worker(folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A worker process of that folder's private Valkey."""
+    with subprocess.Popen([*PLANET_ORDERS, "worker"], cwd=folder, env=environment, stderr=subprocess.DEVNULL) as worker:
+        try:
+            yield
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(timeout=30)
+
+
+def read_snippets(page: str) -> list[tuple[int, str]]:
+    """The Python blocks of a page, each with its line."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [(text[: block.start(1)].count("\n"), block[1]) for block in blocks]
+
+
+async def test_the_snippets_of_the_guide_run_in_their_order(
+    planet: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Top to bottom in one namespace, as a reader would type them; in the end the files are there."""
+    login = planet.settings.logins[0]
+    monkeypatch.setattr(getpass, "getpass", lambda: login.password)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("HOME", str(tmp_path)), ("PL_API_URL", planet.url), ("PL_API_KEY", planet.api_key)):
+        monkeypatch.setenv(name, value)
+    namespace: dict[str, Any] = {"input": lambda _: login.email}
+
+    for line, snippet in read_snippets("docs/sdk.md"):
+        # Padded, so that a traceback names the line of the page.
+        source = "\n" * line + snippet
+        code = compile(source, "docs/sdk.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        running = eval(code, namespace)  # exec would drop the coroutine
+        if inspect.isawaitable(running):
+            await running
+
+    assert namespace["state"] == "success"
+    assert all(path.is_file() for path in [*namespace["paths"], namespace["path"]])
+    assert namespace["same_name"] != []
+
+
+def test_the_example_of_the_sdk_delivers_verified_files(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = run_script("sdk_download.py", "here", folder=tmp_path, environment=environment)
+
+    assert done.returncode == 0, done.stderr
+    paths = [tmp_path / line for line in done.stdout.splitlines()]
+    assert len(paths) == 9
+    OrdersClient.validate_checksum(next(path for path in paths if path.name == "manifest.json").parent, "sha256")
+
+
+def test_the_example_of_the_sdk_says_in_one_line_what_is_wrong(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = run_script("sdk_download.py", folder=tmp_path, environment=environment | {"PL_API_KEY": "nobody's"})
+
+    assert done.returncode == 1
+    assert "InvalidAPIKey" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_example_of_a_producer_buys_once_however_often_it_is_run(
+    planet: Simulator, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A good request and a bad one: the good one comes home, the bad one is named; the second time buys nothing."""
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"name": "bad", "products": []}))
+    files = [str(EXAMPLES / "order.json"), str(bad)]
+
+    with one_worker(tmp_path, environment):
+        first = run_script("producer.py", *files, folder=tmp_path, environment=environment)
+        second = run_script("producer.py", *files, folder=tmp_path, environment=environment)
+
+    assert first.stdout.count("verified") == 9, first.stderr
+    assert "bad.json: products" in first.stderr
+    assert first.returncode == 1, "one of the two did not come home"
+    assert second.stdout == first.stdout
+    assert len(planet.report().orders) == 1
