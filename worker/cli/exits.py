@@ -65,7 +65,7 @@ def _explain_ours(error: Exception) -> tuple[str, Exit] | None:
     text = Redactor().text(str(error))
     kinds: list[tuple[type[Exception] | tuple[type[Exception], ...], str, Exit]] = [
         ((RedisUnavailable, EmbeddedUnavailable), "{}", Exit.UNREACHABLE),
-        (RedisError, "Redis went away or refused: {}; nothing that was accepted is lost, try again", Exit.UNREACHABLE),
+        (RedisError, "Redis went away or refused: {}; nothing that was accepted is lost", Exit.UNREACHABLE),
         ((BadRequest, DestinationError), "{}", Exit.USAGE),
         (JobsError, "{}", Exit.FAILED),
         (AuthException, "{}; set PL_API_KEY to your Planet API key", Exit.USAGE),

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import typer
+from redis.exceptions import RedisError
 from ulid import ULID
 
 from jobs.destination import DestinationError, destination_url, open_destination
 from jobs.errors import BadRequest, KeyReused
 from jobs.queue import RunHandle, Submission
+from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
 from worker.cli.desk import Desk, at_desk, say
@@ -82,20 +84,29 @@ def submit(names: list[str], terms: Terms) -> Exit:
         tally = _check_all(sources, allow_unknown=terms.allow_unknown)
         if tally.bad and not (terms.skip_bad and tally.good):
             raise _nothing_submitted(tally)
+        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s)
 
-        async def work(desk: Desk) -> Exit:
-            taken, refused = await _enqueue(desk, _submissions(sources, pattern, tally), quiet=terms.as_json)
-            await desk.warn_if_nobody_works()
-            runs = await follow_to_end(desk, [each.run_id for each in taken], patience_s) if terms.wait else {}
-            if terms.as_json:
-                _print_json(taken, runs)
-            return Exit.FAILED if refused or any(not run.state.has_files for run in runs.values()) else Exit.OK
 
-        try:
-            return at_desk(work)
-        except KeyboardInterrupt:
-            say("Interrupted. What was submitted goes on; look again with: planet-orders watch")
-            return Exit.INTERRUPTED
+def _submit_checked(submissions: Iterator[tuple[str, Submission]], terms: Terms, patience_s: float | None) -> Exit:
+    """Enqueue, and wait where that was asked for; whatever interrupts it, the ids so far are printed."""
+    taken: list[Taken] = []
+    runs: dict[str, Run] = {}
+
+    async def work(desk: Desk) -> Exit:
+        refused = await _enqueue(desk, submissions, taken, quiet=terms.as_json)
+        await desk.warn_if_nobody_works()
+        if terms.wait:
+            runs.update(await follow_to_end(desk, [each.run_id for each in taken], patience_s))
+        return Exit.FAILED if refused or any(not run.state.has_files for run in runs.values()) else Exit.OK
+
+    try:
+        return at_desk(work)
+    except KeyboardInterrupt:
+        say("Interrupted. What was submitted goes on; look again with: planet-orders watch")
+        return Exit.INTERRUPTED
+    finally:
+        if terms.as_json:
+            _print_json(taken, runs)
 
 
 def _nothing_submitted(tally: Tally) -> CommandError:
@@ -170,13 +181,19 @@ def _submissions(sources: Sources, pattern: Submission, tally: Tally) -> Iterato
 
 
 async def _enqueue(
-    desk: Desk, submissions: Iterator[tuple[str, Submission]], *, quiet: bool
-) -> tuple[list[Taken], int]:
-    """Submit a hundred at a time, printing ids as they are taken; returns those, and how many were refused."""
-    taken: list[Taken] = []
+    desk: Desk, submissions: Iterator[tuple[str, Submission]], taken: list[Taken], *, quiet: bool
+) -> int:
+    """Submit a hundred at a time, noting and printing ids as they are taken; returns how many were refused.
+
+    Raises:
+        CommandError: Redis went away; the message says whether the command can be repeated without buying twice.
+    """
     refused = 0
     for chunk in _chunks(submissions):
-        answers = await desk.queue.submit_many([submission for _, submission in chunk])
+        try:
+            answers = await desk.queue.submit_many([submission for _, submission in chunk])
+        except RedisError as error:
+            raise _cut_short(error, len(taken), has_key=chunk[0][1].key is not None) from error
         for (place, submission), answer in zip(chunk, answers, strict=True):
             if not isinstance(answer, RunHandle):
                 refused += 1
@@ -185,7 +202,18 @@ async def _enqueue(
             taken.append(Taken(answer.run_id, answer.created, place, submission.key, submission.batch_id))
             if not quiet:
                 typer.echo(answer.run_id if answer.created else f"{answer.run_id}\tknown")
-    return taken, refused
+    return refused
+
+
+def _cut_short(error: RedisError, taken: int, *, has_key: bool) -> CommandError:
+    known = f"{plural(taken, 'run')} printed so far, up to {_AT_ONCE} more may be in the queue"
+    advice = (
+        "repeat the command, its --key sees to it that nothing is ordered twice"
+        if has_key
+        else "look at `planet-orders list` before you repeat it: without --key, what is there would be ordered twice"
+    )
+    why = Redactor().text(str(error))
+    return CommandError(f"Redis went away or refused ({why}); {known}; {advice}", Exit.UNREACHABLE)
 
 
 def _chunks(submissions: Iterator[tuple[str, Submission]]) -> Iterator[list[tuple[str, Submission]]]:

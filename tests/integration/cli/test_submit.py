@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.integration.cli.terminal import Command, make_request
 
@@ -160,3 +161,28 @@ def test_bad_settings_are_one_line_that_names_the_variable(command: Command, mon
     outcome = command("submit", stdin=json.dumps(make_request()))
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith("Error: ORDERS_SLOTS: must be a whole number")
+
+
+@pytest.mark.parametrize(("options", "advice"), [(("--key", "k"), "repeat the command"), ((), "before you repeat it")])
+def test_when_redis_gives_out_it_says_whether_repeating_buys_twice(
+    command: Command,
+    redis_url: str,
+    empty_redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    advice: str,
+) -> None:
+    """Here it answers a greeting, and refuses to write."""
+    empty_redis.acl_setuser("greeter", enabled=True, passwords="+opensesame", keys=["*"], commands=["+ping"])
+    monkeypatch.setenv("REDIS_URL", redis_url.replace("unix://", "unix://greeter:opensesame@"))
+    outcome = command("submit", *options, stdin=json.dumps(make_request()))
+    empty_redis.acl_deluser("greeter")
+    assert (outcome.status, outcome.out) == (3, "")
+    assert len(outcome.err.splitlines()) == 1
+    assert advice in outcome.err
+
+
+def test_json_lists_what_was_taken_even_when_the_time_is_up(command: Command) -> None:
+    outcome = command("submit", "--wait", "--timeout", "0.2s", "--json", stdin=json.dumps(make_request()))
+    (entry,) = json.loads(outcome.out)
+    assert (outcome.status, entry["state"], entry["error"]) == (1, "queued", None)
