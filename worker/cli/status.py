@@ -40,7 +40,10 @@ def show_run(text: str, *, as_json: bool) -> Exit:
             }
             typer.echo(json.dumps({"run": run_as_json(run), **lists}, indent=2))
         else:
-            open_console().print(draw_story(run, history, files))
+            console = open_console()
+            console.print(draw_story(run, history, files))
+            for line in tell_ending(run):
+                console.print(line, soft_wrap=True)  # a command that is folded cannot be copied
         return Exit.OK
 
     return at_desk(work)
@@ -53,11 +56,6 @@ def draw_story(
     parts: list[RenderableType] = [_draw_facts(run, now or datetime.now(UTC)), Text(), _draw_stages(history)]
     if files:
         parts += [Text(), _draw_files(files, run.order_id)]
-    if run.error is not None and not run.state.has_files:
-        where = f" in {run.error.stage}" if run.error.stage else ""
-        parts += [Text(), Text(f"{run.error.type}{where}: {one_line(run.error.message)}", style="red")]
-    if advice := advise(run):
-        parts += [Text(), Text(advice)]
     return Group(*parts)
 
 
@@ -127,6 +125,17 @@ def _grid() -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     return table
+
+
+def tell_ending(run: Run) -> list[Text]:
+    """What is wrong with a run, and what comes next."""
+    lines = []
+    if run.error is not None and not run.state.has_files:
+        where = f" in {run.error.stage}" if run.error.stage else ""
+        lines += [Text(), Text(f"{run.error.type}{where}: {one_line(run.error.message)}", style="red")]
+    if advice := advise(run):
+        lines += [Text(), Text(advice)]
+    return lines
 
 
 def advise(run: Run) -> str:

@@ -35,6 +35,7 @@ def command(
     monkeypatch.chdir(tmp_path)
     for name in [each for each in os.environ if each.startswith(("ORDERS_", "PL_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # as wide as a pipe
     monkeypatch.setenv("REDIS_URL", redis_url)
 
     def run(*arguments: str, stdin: str = "") -> Outcome:
