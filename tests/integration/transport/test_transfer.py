@@ -223,7 +223,7 @@ async def test_another_size_than_expected_is_found_before_the_body_is_read(
 ) -> None:
     storage.always["/scene.tif"] = Behaviour(stall_after=0)
 
-    with pytest.raises(TransferCorrupt, match="size is 1000, but 999"):
+    with pytest.raises(TransferCorrupt, match="size is 1000, not 999"):
         await transfer(session, link, tmp_path / "scene.tif", expected=Expected(999))
 
 
