@@ -25,6 +25,11 @@ from worker.fleet import WorkerView, read_fleet
 COMMAND = Path(sys.executable).with_name("planet-orders")
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without any setting of ours."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(("ORDERS_", "PL_", "REDIS_"))}
+
+
 @dataclass
 class Processes:
     """Starts `planet-orders` processes that share one data folder, and ends them all."""
@@ -86,9 +91,8 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 async def desk(tmp_path: Path, simulator: Simulator) -> AsyncIterator[Desk]:
-    own = {name: text for name, text in os.environ.items() if not name.startswith(("ORDERS_", "PL_", "REDIS_"))}
     environment = {
-        **own,
+        **clean_environment(),
         "PL_API_URL": simulator.url,
         "PL_API_KEY": simulator.api_key,
         "ORDERS_DATA_DIR": str(tmp_path / "data"),
