@@ -48,7 +48,7 @@ def test_a_file_without_line_end_loses_nothing() -> None:
         (" \n\n", "f", "no request"),
         ("[]", "f", "no request"),
         ('{"name": "a"', "f:1", "not JSON"),
-        ('{\n"name": "a",\n}', "f:3", "not JSON"),
+        ('{\n"name":\n}', "f:3", "not JSON"),
         ("hello", "f:1", "not JSON"),
         ('{"a": 1} {"a": 2}', "f:1", "one a line"),
         ('{"a": NaN}', "f", "NaN"),
