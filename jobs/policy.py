@@ -16,7 +16,7 @@ class Policy:
         default_factory=lambda: {Stage.CREATE: 8, Stage.WAIT: 8, Stage.DOWNLOAD: 10, Stage.VALIDATE: 5}
     )
     max_faults_of_bugs: int = 3  # an error of ours is not mended by repetition
-    max_starts: int = 5  # a job that ended its worker this often is set aside
+    max_starts: int = 10  # a job whose worker ended so often, without an outcome, is set aside
     backoff_base_s: float = 2
     backoff_cap_s: float = 300
     stage_timeout_s: dict[Stage, float] = field(

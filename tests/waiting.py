@@ -35,3 +35,12 @@ async def until(what: str, look: Callable[[], Any], deadline_s: float = 30) -> A
             return seen
         assert time.monotonic() < end, f"not seen within {deadline_s:g} s: {what}"
         await asyncio.sleep(_LOOK_EVERY_S)  # between two looks
+
+
+def wait_until(what: str, look: Callable[[], T], deadline_s: float = 60) -> T:
+    """As until(), for tests that are no coroutines."""
+    end = time.monotonic() + deadline_s
+    while not (seen := look()):
+        assert time.monotonic() < end, f"not seen within {deadline_s:g} s: {what}"
+        time.sleep(_LOOK_EVERY_S)  # between two looks
+    return seen

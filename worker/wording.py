@@ -1,4 +1,4 @@
-"""Numbers, times and foreign text as people read them in a terminal."""
+"""Numbers, times and foreign text as people read them, in a terminal and on the page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 def age(when: datetime, now: datetime | None = None) -> str:
-    """How long ago something was: `3 min 05 s ago`."""
+    """How long ago something was: `3 min 05 s ago`; clocks that differ never make it the future."""
     return f"{duration(((now or datetime.now(UTC)) - when).total_seconds())} ago"
 
 
@@ -55,6 +55,11 @@ def clock_time(when: datetime) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """A count with its noun: `1 run`, `2 runs`."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def sentence(text: str) -> str:
+    """An error's words as a sentence: a capital at its start, a full stop at its end."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def one_line(text: str) -> str:

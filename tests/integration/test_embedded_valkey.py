@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.embedded import EmbeddedValkey
 from jobs.errors import EmbeddedUnavailable
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 
@@ -30,14 +30,6 @@ with EmbeddedValkey(Path(sys.argv[1])) as valkey:
     print(valkey.url, flush=True)
     sys.stdin.read()
 """
-
-
-def wait_for(what: str, predicate: Callable[[], T], deadline_s: float = 60) -> T:
-    end = time.monotonic() + deadline_s
-    while not (value := predicate()):
-        assert time.monotonic() < end, f"waited {deadline_s} s in vain: {what}"
-        time.sleep(0.05)
-    return value
 
 
 @contextlib.contextmanager
@@ -114,7 +106,7 @@ def test_two_processes_share_one_server_and_it_ends_with_the_last(tmp_path: Path
             other.kill()
             other.wait()
             assert answers(valkey)
-        wait_for("the server ends after the last user", lambda: ended(server))
+        wait_until("the server ends after the last user", lambda: ended(server))
     assert list(tmp_path.glob("valkey/*.sock")) == []
 
 
@@ -124,7 +116,7 @@ def test_it_ends_after_a_last_user_that_was_killed(tmp_path: Path) -> None:
             server = server_of(valkey)
         assert not ended(server)
         other.kill()
-        wait_for("the server ends after the killed user", lambda: ended(server))
+        wait_until("the server ends after the killed user", lambda: ended(server))
 
 
 def test_many_processes_that_start_at_once_get_one_server(tmp_path: Path) -> None:
@@ -146,7 +138,7 @@ def test_many_processes_that_start_at_once_get_one_server(tmp_path: Path) -> Non
             assert processes(lambda each: each.name() == server.name() and each.cwd() == server.cwd()) == [server]
         for process in started:
             process.communicate()
-    wait_for("the server ends", lambda: ended(server))
+    wait_until("the server ends", lambda: ended(server))
 
 
 def test_leaving_and_joining_at_once_is_safe(tmp_path: Path) -> None:
@@ -161,7 +153,7 @@ def test_a_killed_server_comes_back_with_its_data(tmp_path: Path) -> None:
         with client(valkey) as redis:
             redis.set("order", "kept")
         server_of(valkey).kill()
-        wait_for("the keeper starts the server again", lambda: answers(valkey))
+        wait_until("the keeper starts the server again", lambda: answers(valkey))
         with client(valkey) as redis:
             assert redis.get("order") == b"kept"
 
@@ -171,9 +163,9 @@ def test_a_killed_keeper_is_replaced_and_the_server_goes_on(tmp_path: Path) -> N
     with EmbeddedValkey(tmp_path) as valkey:
         server, keeper = server_of(valkey), keeper_of(valkey)
         keeper.kill()
-        wait_for("a new keeper has started", lambda: keepers_in(tmp_path))
+        wait_until("a new keeper has started", lambda: keepers_in(tmp_path))
         assert server_of(valkey) == server
-    wait_for("the adopted server ends after the last user", lambda: ended(server))
+    wait_until("the adopted server ends after the last user", lambda: ended(server))
 
 
 def test_an_orphaned_server_is_adopted_by_the_next_user(tmp_path: Path) -> None:
@@ -192,7 +184,7 @@ def test_an_orphaned_server_is_adopted_by_the_next_user(tmp_path: Path) -> None:
             assert redis.get("order") == b"kept"
         if not ended(server):
             assert server_of(valkey) == server
-    wait_for("the orphan ends after the last user", lambda: ended(server))
+    wait_until("the orphan ends after the last user", lambda: ended(server))
 
 
 def test_keeper_and_server_killed_together_come_back(tmp_path: Path) -> None:
@@ -202,7 +194,7 @@ def test_keeper_and_server_killed_together_come_back(tmp_path: Path) -> None:
         server, keeper = server_of(valkey), keeper_of(valkey)
         keeper.kill()
         server.kill()
-        wait_for("a new keeper starts a new server", lambda: answers(valkey))
+        wait_until("a new keeper starts a new server", lambda: answers(valkey))
         with client(valkey) as redis:
             assert redis.get("order") == b"kept"
 
@@ -215,7 +207,7 @@ def test_the_signals_of_a_terminal_or_service_manager_do_not_take_it_away(tmp_pa
             keeper.send_signal(number)
         assert not ended(keeper)
         server.terminate()
-        wait_for("the server that was asked to end comes back", lambda: ended(server) and answers(valkey))
+        wait_until("the server that was asked to end comes back", lambda: ended(server) and answers(valkey))
 
 
 def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
@@ -233,7 +225,7 @@ def test_a_folder_with_a_long_path_and_odd_characters_works(tmp_path: Path) -> N
         socket = Path(redis.connection_pool.connection_kwargs["path"])
         server = server_of(valkey)
     assert socket.parent.stat().st_mode & 0o777 == 0o700
-    wait_for("the server ends", lambda: ended(server) and not socket.exists())
+    wait_until("the server ends", lambda: ended(server) and not socket.exists())
     socket.parent.rmdir()
     assert list(data_dir.glob("valkey/appendonlydir/*"))
 
@@ -243,7 +235,7 @@ def test_a_folder_that_was_removed_takes_its_server_along(tmp_path: Path) -> Non
     with EmbeddedValkey(tmp_path) as valkey:
         server = server_of(valkey)
         (tmp_path / "valkey").rename(tmp_path / "moved")
-        wait_for("the server ends", lambda: ended(server))
+        wait_until("the server ends", lambda: ended(server))
 
 
 def test_a_data_folder_that_cannot_be_one_is_a_clear_error(tmp_path: Path) -> None:

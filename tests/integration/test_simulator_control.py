@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +15,7 @@ import httpx
 import pytest
 
 from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.waiting import wait_until
 
 REQUEST: dict[str, Any] = {
     "name": "order",
@@ -26,14 +26,6 @@ from planet_sdk.simulator import SimulatorSettings, serve
 serve(SimulatorSettings(), port=0, on_start=lambda url: print(url, flush=True))
 print("stopped", flush=True)
 """
-
-
-def wait_until(condition: Callable[[], bool], description: str, deadline_s: float = 10) -> None:
-    """Return once the condition holds."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {description}"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +135,7 @@ def test_open_bodies_are_counted(simulator: Simulator) -> None:
         replies = [client.stream("GET", simulator.location(f"{n}.tif")) for n in range(3)]
         for reply in replies:
             reply.__enter__()
-        wait_until(lambda: simulator.report().open_bodies_peak == 3, "three bodies are open")
+        wait_until("three bodies are open", lambda: simulator.report().open_bodies_peak == 3)
         for reply in replies:
             reply.__exit__(None, None, None)
 
@@ -185,7 +177,7 @@ def test_a_webhook_is_called_once_for_an_order(simulator: Simulator, hook: Hook)
 
     simulator.finish(order_id)
 
-    wait_until(lambda: len(hook.calls) == 1, "the webhook was called")
+    wait_until("the webhook was called", lambda: len(hook.calls) == 1)
     authorization, payload = hook.calls[0]
     assert authorization == "Basic dXNlcjpwYXNz"
     assert payload["order_id"] == order_id
@@ -200,7 +192,7 @@ def test_a_webhook_is_called_for_each_item_unless_told_otherwise(simulator: Simu
 
     simulator.advance(5000)
 
-    wait_until(lambda: len(hook.calls) == 3, "three items were announced")
+    wait_until("three items were announced", lambda: len(hook.calls) == 3)
     assert {len(payload["items"]) for _, payload in hook.calls} == {1}
     assert state_of(simulator, order_id) == "success"
 

@@ -7,7 +7,7 @@ import pytest
 from worker.cli.exits import CommandError
 from worker.cli.simulate import Options, read_simulator_settings
 from worker.cli.terms import read_deadline, read_span
-from worker.wording import duration, one_line, plural, size
+from worker.wording import age, duration, one_line, plural, sentence, size
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -121,3 +121,13 @@ def test_the_simulators_options_become_its_settings() -> None:
 def test_an_option_of_the_simulator_that_cannot_be_read_is_named(changes: dict[str, object], named: str) -> None:
     with pytest.raises(CommandError, match=named):
         read_simulator_settings(options(**changes))
+
+
+def test_a_clock_that_is_ahead_makes_nothing_the_future() -> None:
+    assert age(NOW + timedelta(seconds=9), NOW) == "0.0 s ago"
+    assert age(NOW - timedelta(seconds=42), NOW) == "42 s ago"
+
+
+def test_an_errors_words_become_a_sentence() -> None:
+    assert sentence("there is no run X; try `list`") == "There is no run X; try `list`."
+    assert sentence("Done.") == "Done."

@@ -45,7 +45,7 @@ def test_no_worker_alive_is_down_and_tells_the_last_one_and_what_waits() -> None
 
     assert verdict.health is Health.DOWN
     (reason,) = verdict.reasons
-    assert "w2, vanished 1 min ago" in reason.detail
+    assert "w2, vanished 1 min 00 s ago" in reason.detail
     assert "3 jobs and 1 parked run wait" in reason.detail
 
 

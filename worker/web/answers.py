@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from jobs.errors import RedisUnavailable, RunNotFound
-from worker.web.display import sentence
 from worker.web.headers import SAFE_HEADERS
 from worker.web.templates import render
 from worker.web.verdict import redis_away
+from worker.wording import sentence
 
 _RETRY_AFTER = {"Retry-After": "2"}  # Redis comes back by itself, or not
 

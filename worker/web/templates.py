@@ -11,7 +11,7 @@ from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from worker.web import display
+from worker import wording
 
 _PAGES = Environment(
     loader=PackageLoader("worker.web"),
@@ -19,12 +19,12 @@ _PAGES = Environment(
     undefined=StrictUndefined,
 )
 _PAGES.filters.update(
-    ago=display.ago,
-    count=display.count,
-    duration=display.duration,
+    age=wording.age,
+    plural=wording.plural,
+    duration=wording.duration,
     pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
-    sentence=display.sentence,
-    size=display.size,
+    sentence=wording.sentence,
+    size=wording.size,
 )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from worker.fleet import Presence, WorkerView
-from worker.web.display import ago, count, duration
+from worker.wording import age, duration, plural
 
 _NEWS_S = 15 * 60  # a vanished worker is news for so long; after that it is history, as its replacement may be at work
 _LAG_MS = 1_000  # a loop this late delays every job of its worker
@@ -73,9 +73,9 @@ def _down(workers: Sequence[WorkerView], backlog: Backlog, now: datetime) -> Ver
         detail = f"none has reported within a day; {start}"
     else:
         last = max(workers, key=lambda worker: worker.seen_at)
-        detail = f"the last one, {last.name}, {last.presence.value} {ago(last.seen_at, now)}; {start}"
+        detail = f"the last one, {last.name}, {last.presence.value} {age(last.seen_at, now)}; {start}"
     if backlog.queued or backlog.watched:
-        detail += f"; {count(backlog.queued, 'job')} and {count(backlog.watched, 'parked run')} wait for it"
+        detail += f"; {plural(backlog.queued, 'job')} and {plural(backlog.watched, 'parked run')} wait for it"
     return Verdict(Health.DOWN, "The fleet is down: no worker is alive", (Reason("no worker is alive", detail),))
 
 
@@ -85,13 +85,13 @@ def _find_trouble(workers: Sequence[WorkerView], backlog: Backlog, now: datetime
         yield Reason("every worker is stopping", "none of them takes new jobs; start one with `planet-orders worker`")
     free = sum(max(0, worker.slots - len(worker.jobs)) for worker in alive if worker.presence is Presence.ALIVE)
     if free and backlog.oldest_due_s is not None and backlog.oldest_due_s > _DUE_S:
-        detail = f"the oldest is due for {duration(backlog.oldest_due_s)}, and {count(free, 'slot')} free"
+        detail = f"the oldest is due for {duration(backlog.oldest_due_s)}, and {plural(free, 'slot')} free"
         yield Reason("due jobs are not taken", detail)
     if backlog.watch_late_s > _WATCH_LATE_S:
         yield Reason("waiting orders are not looked at", f"the watcher is {duration(backlog.watch_late_s)} late")
     for worker in workers:
         if worker.presence is Presence.VANISHED and (now - worker.seen_at).total_seconds() < _NEWS_S:
-            yield Reason(f"worker {worker.name} has vanished", f"its last sign came {ago(worker.seen_at, now)}")
+            yield Reason(f"worker {worker.name} has vanished", f"its last sign came {age(worker.seen_at, now)}")
     for worker in alive:
         if worker.loop_lag_ms > _LAG_MS:
             detail = f"its event loop was {duration(worker.loop_lag_ms / 1000)} late"
