@@ -1,0 +1,129 @@
+"""The pages hold what the code holds: settings, commands, reasons, names of tests, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from pydantic.fields import FieldInfo
+
+from jobs import keys
+from worker.cli.app import app
+from worker.settings import Settings
+from worker.settings_report import _variables_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
+OPERATIONS = ROOT / "docs" / "operations.md"
+FAILURES = ROOT / "docs" / "failures.md"
+DIFFERENCES = ROOT / "docs" / "differences.md"
+ROOMS = ("planet_sdk", "jobs", "worker")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def shown_default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "host and process"
+    return "unset" if field.default is None else f"`{field.default}`"
+
+
+def settings_table() -> str:
+    """The table as the page has to show it: paste it there after a change of a setting."""
+    rows = [
+        f"| `{_variables_of(name, field)[0]}` | {shown_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | what it does |", "|---|---|---|", *rows])
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    assert settings_table() in read(OPERATIONS), f"the table in {OPERATIONS} has to be:\n\n{settings_table()}\n"
+
+
+@pages
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Links to files of the repository, and to headings of pages."""
+    broken = [target for target in re.findall(r"\]\(([^)\s]+)\)", read(page)) if not leads_somewhere(page, target)]
+    assert broken == []
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    if re.match(r"\w+:", target):
+        return True
+    name, _, heading = target.partition("#")
+    there = (page.parent / name) if name else page
+    return there.exists() and (not heading or heading in headings(there))
+
+
+def headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands_on(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """What a page tells people to type after `planet-orders`: the command, and its long options."""
+    for line in re.findall(r"planet-orders +([a-z][^\n`|&]*)", read(page)):
+        command, *rest = line.split()
+        yield command, [word.partition("=")[0] for word in rest if word.startswith("--")]
+
+
+@pages
+def test_every_command_and_option_on_a_page_exists(page: Path) -> None:
+    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    options = {name: {option for each in command.params for option in each.opts} for name, command in commands.items()}
+
+    unknown = [
+        f"{command} {' '.join(given)}"
+        for command, given in commands_on(page)
+        if command not in options or set(given) - options[command] - {"--help"}
+    ]
+    assert unknown == []
+
+
+@pages
+def test_every_variable_on_a_page_is_a_setting(page: Path) -> None:
+    known = {variable for name, field in Settings.model_fields.items() for variable in _variables_of(name, field)}
+    named = set(re.findall(r"\bORDERS_[A-Z_]+[A-Z]\b", read(page)))
+    assert named <= known
+
+
+@cache
+def said_by_the_code() -> tuple[str, ...]:
+    """Every text in the rooms; of a text with values in it, the pieces between them."""
+    trees = (ast.parse(read(path)) for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return tuple(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def test_every_reason_on_the_page_of_failures_is_said_by_the_code() -> None:
+    """A quoted reason stands in « »; `…` is a value."""
+    reasons = re.findall(r"«(.+?)»", read(FAILURES))
+    pieces = [piece.strip() for reason in reasons for piece in reason.split("…") if piece.strip()]
+    invented = [piece for piece in pieces if not any(piece in text for text in said_by_the_code())]
+
+    assert len(reasons) > 20
+    assert invented == []
+
+
+def test_every_test_that_a_difference_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read(DIFFERENCES)))
+    sources = "\n".join(read(path) for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert len(named) > 20
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+
+
+def test_the_page_of_operations_points_to_the_keys() -> None:
+    assert keys.__doc__ is not None
+    assert "(../jobs/keys.py)" in read(OPERATIONS)
