@@ -7,6 +7,7 @@ connection, an expired link, a cancelled task or a killed process is carried on 
 from __future__ import annotations
 
 import asyncio
+import filecmp
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,7 @@ class _Transfer:
         self._furthest = 0
         self._told: tuple[int, int | None] | None = None
         self._corrupt = 0
+        self._must_be_the_same = False  # as the file that lies there: nobody said what is expected
 
     async def run(self) -> Transferred:
         if there := await self._already_there():
@@ -156,13 +158,17 @@ class _Transfer:
             await self._source.persist(self._attempt, self._may_repeat)
         finally:
             await in_thread(self._part.release)
-        return self._transferred(self._part.size, was_there=False)
+        return self._transferred(self._part.size, was_there=self._must_be_the_same)
 
     async def _already_there(self) -> Transferred | None:
-        """Return the file that lies there if it is the right one, None if there is room for it."""
+        """Return the file that lies there if it is the right one, None if it has to be fetched, or fetched to tell."""
+        self._must_be_the_same = False
         if (self._overwrite and not self._expected.digest) or not await asyncio.to_thread(_exists, self._path):
             return None
         wanted = self._expected if self._expected != Expected() else await self._as_promised()
+        if wanted == Expected():
+            self._must_be_the_same = True
+            return None
         size, problem = await in_thread(_compare, self._path, wanted)
         if problem is None:
             return self._transferred(size, was_there=True)
@@ -173,14 +179,14 @@ class _Transfer:
     async def _as_promised(self) -> Expected:
         """Return what the server says about the file, where nobody else does; nothing of it is read."""
         answer = await self._source.persist(self._source.peek, _is_passing)
-        size = Promise.of(answer.status_code, answer.headers).version.size_bytes
-        if size is None:
-            raise FileConflict(self._path, "a file lies there, and the server does not say whether it is this one")
-        return Expected(size_bytes=size)
+        return Expected(size_bytes=Promise.of(answer.status_code, answer.headers).version.size_bytes)
 
     async def _attempt(self) -> None:
         try:
             await self._fetch_rest()
+            if self._must_be_the_same and not await in_thread(_are_the_same, part_path(self._path), self._path):
+                await in_thread(self._part.forget)
+                raise FileConflict(self._path, "another file lies there")
             await in_thread(self._part.finish)
         except (TransferCorrupt, _OtherBytes) as error:
             self._corrupt += isinstance(error, TransferCorrupt)
@@ -218,21 +224,25 @@ class _Transfer:
             if promise.start != start or promise.version.contradicts(self._part.version):
                 raise _OtherBytes(self._path)
         elif answer.status_code not in WHOLE:
-            raise APIError(
-                f"{self._path.name}: the answer is no file ({answer.status_code})",
-                status=answer.status_code,
-                headers=answer.headers,
-            )
+            raise self._no_file(answer, f"is no file ({answer.status_code})")
+        if not (promise.is_readable or self._expected.digest):
+            raise self._no_file(answer, f"is encoded as {', '.join(promise.encodings)}, which nobody asked for")
         self._size = self._promised_size(promise)
+        if self._size is None and answer.status_code == PARTIAL_CONTENT:  # whether it is the last piece, nobody knows
+            raise _OtherBytes(self._path)
         if promise.start == 0:
             await in_thread(self._part.start_over, promise.version, without_secrets(answer.url))
         room = None if self._size is None else self._size - self._part.size
         try:
-            fits = await self._pump.pour(answer.aiter_bytes() if promise.is_encoded else answer.aiter_raw(), room)
+            fits = await self._pump.pour(answer.aiter_bytes() if promise.encodings else answer.aiter_raw(), room)
         except RequestError as error:
             raise TransferIncomplete(self._path, self._part.size, self._size) from error
         if not fits:
             raise TransferCorrupt(self._path, "size", f"more than {self._size}", self._size or 0)
+
+    def _no_file(self, answer: StreamingResponse, why: str) -> APIError:
+        message = f"{self._path.name}: the answer {why}"
+        return APIError(message, status=answer.status_code, headers=answer.headers)
 
     def _promised_size(self, promise: Promise) -> int | None:
         promised, wanted = promise.version.size_bytes, self._expected.size_bytes
@@ -290,6 +300,13 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         raise TransferError(f"{path}: cannot be looked at ({error.strerror})", path) from error
     return True
+
+
+def _are_the_same(part: Path, path: Path) -> bool:
+    try:
+        return filecmp.cmp(part, path, shallow=False)
+    except OSError as error:
+        raise TransferError(f"{path}: the file that lies there cannot be read ({error.strerror})", path) from error
 
 
 def _compare(path: Path, wanted: Expected) -> tuple[int, str | None]:

@@ -31,6 +31,9 @@ _EXPIRED = frozenset({400, 401, 403, 404, 410})
 # New links in a row that were refused, too, before it is certain that another one does not help.
 MAX_RENEWALS = 2
 
+# What httpx undoes, whatever else is installed.
+_UNDONE = frozenset({"gzip", "deflate"})
+
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 
 
@@ -128,22 +131,28 @@ class Promise:
     Attributes:
         start: which byte of the file the body begins with; None where a partial answer does not say.
         version: which version of the file it is of, and its whole size.
-        is_encoded: whether the body is compressed, so that its bytes are not the file's.
+        encodings: how the body is compressed; where it is, its bytes are not the file's.
     """
 
     start: int | None
     version: Version
-    is_encoded: bool
+    encodings: tuple[str, ...] = ()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the file's bytes can be got from the body."""
+        return _UNDONE.issuperset(self.encodings)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str]) -> Promise:
         """Read it from an answer's headers (names in lower case, or found in any case)."""
-        if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-            return cls(0 if status in WHOLE else None, Version(), is_encoded=True)
+        names = (name.strip().lower() for name in headers.get("content-encoding", "").split(","))
+        if encodings := tuple(name for name in names if name not in {"", "identity"}):
+            return cls(0 if status in WHOLE else None, Version(), encodings)
         etag, date = _sendable(headers.get("etag")), _sendable(headers.get("last-modified"))
         start, size = _range_of(headers) if status not in WHOLE else (0, _number(headers.get("content-length")))
         strong = etag if etag and etag.startswith('"') else None
-        return cls(start, Version(strong, date, size), is_encoded=False)
+        return cls(start, Version(strong, date, size))
 
 
 def _range_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
