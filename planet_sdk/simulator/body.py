@@ -40,12 +40,15 @@ class Body:
         """Send everything, or as much as the faults allow, or until the client has gone."""
         journal.open_body()
         gone = asyncio.create_task(wait_for_disconnect(receive))
-        sent = 0
         try:
+            journal.note_sent(self.name, 0, whole=self.start == self.stop)
             await self.send_head(send, more=True)
+            sent = 0
             for piece in self._pieces():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 sent += len(piece)
+                # Noted before its last byte goes out: whoever has read the file finds it in the report.
+                journal.note_sent(self.name, len(piece), whole=sent == self.stop - self.start and not self._breaks)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await self._pause()
                 if gone.done():
                     return
@@ -54,7 +57,7 @@ class Body:
             gone.cancel()
             with suppress(asyncio.CancelledError):
                 await gone
-            journal.close_body(self.name, sent, whole=sent == self.stop - self.start and not self._breaks)
+            journal.close_body()
 
     @property
     def _breaks(self) -> Fault | None:

@@ -72,11 +72,14 @@ class Journal:
         self.open_bodies += 1
         self.open_bodies_peak = max(self.open_bodies_peak, self.open_bodies)
 
-    def close_body(self, name: str, sent: int, *, whole: bool) -> None:
+    def note_sent(self, name: str, size_bytes: int, *, whole: bool) -> None:
+        """A piece of a body is about to go out; `whole` if it is the last one and none was missing."""
+        self.body_bytes += size_bytes
+        self.bodies[name] += whole
+
+    def close_body(self) -> None:
         """A body has ended, here or at the other side."""
         self.open_bodies -= 1
-        self.body_bytes += sent
-        self.bodies[name] += whole
 
     def report(self, orders: Mapping[str, int], states: Mapping[str, int], faults: Mapping[str, int]) -> Report:
         """Everything so far."""
