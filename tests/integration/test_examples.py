@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -65,11 +66,24 @@ def one_worker(folder: Path, environment: dict[str, str]) -> Iterator[None]:
             worker.wait(timeout=30)
 
 
-def read_snippets(page: str) -> list[tuple[int, str]]:
-    """The Python blocks of a page, each with its line."""
+def check_the_one_order(folder: Path) -> None:
+    """Below the folder lies one order, with all that its manifest promises."""
+    (manifest,) = folder.glob("*/manifest.json")
+    OrdersClient.validate_checksum(manifest.parent, "sha256")
+
+
+def read_snippets(page: str) -> list[CodeType]:
+    """The Python blocks of a page, ready to run; a traceback names the page and the line."""
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [(text[: block.start(1)].count("\n"), block[1]) for block in blocks]
+    padded = ["\n" * text[: block.start(1)].count("\n") + block[1] for block in blocks]
+    return [compile(source, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) for source in padded]
+
+
+async def run_snippet(snippet: CodeType, namespace: dict[str, Any]) -> None:
+    running = eval(snippet, namespace)  # exec would drop the coroutine
+    if inspect.isawaitable(running):
+        await running
 
 
 async def test_the_snippets_of_the_guide_run_in_their_order(
@@ -83,17 +97,26 @@ async def test_the_snippets_of_the_guide_run_in_their_order(
         monkeypatch.setenv(name, value)
     namespace: dict[str, Any] = {"input": lambda _: login.email}
 
-    for line, snippet in read_snippets("docs/sdk.md"):
-        # Padded, so that a traceback names the line of the page.
-        source = "\n" * line + snippet
-        code = compile(source, "docs/sdk.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        running = eval(code, namespace)  # exec would drop the coroutine
-        if inspect.isawaitable(running):
-            await running
+    for snippet in read_snippets("docs/sdk.md"):
+        await run_snippet(snippet, namespace)
 
     assert namespace["state"] == "success"
     assert all(path.is_file() for path in [*namespace["paths"], namespace["path"]])
     assert namespace["same_name"] != []
+
+
+async def test_the_readme_shows_an_order_with_the_sdk_alone(
+    planet: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PL_API_URL", planet.url)
+    monkeypatch.setenv("PL_API_KEY", planet.api_key)
+    request = json.loads((EXAMPLES / "order.json").read_text(encoding="utf-8"))
+
+    _, with_the_sdk = read_snippets("README.md")
+    await run_snippet(with_the_sdk, {"request": request})
+
+    check_the_one_order(tmp_path / "imagery")
 
 
 def test_the_example_of_the_sdk_delivers_verified_files(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -102,7 +125,8 @@ def test_the_example_of_the_sdk_delivers_verified_files(tmp_path: Path, environm
     assert done.returncode == 0, done.stderr
     paths = [tmp_path / line for line in done.stdout.splitlines()]
     assert len(paths) == 9
-    OrdersClient.validate_checksum(next(path for path in paths if path.name == "manifest.json").parent, "sha256")
+    assert all(path.is_file() for path in paths)
+    check_the_one_order(tmp_path / "here")
 
 
 def test_the_example_of_the_sdk_says_in_one_line_what_is_wrong(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The pages hold what the code holds: settings, commands, reasons, names of tests, and links that lead somewhere."""
+"""The pages and the files to deploy hold what the code holds: settings, commands, reasons, names of tests, links."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "de
 OPERATIONS = ROOT / "docs" / "operations.md"
 FAILURES = ROOT / "docs" / "failures.md"
 DIFFERENCES = ROOT / "docs" / "differences.md"
+DEPLOY = ROOT / "deploy"
 ROOMS = ("planet_sdk", "jobs", "worker")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -127,3 +128,26 @@ def test_every_test_that_a_difference_names_exists() -> None:
 def test_the_page_of_operations_points_to_the_keys() -> None:
     assert keys.__doc__ is not None
     assert "(../jobs/keys.py)" in read(OPERATIONS)
+
+
+def test_every_deployment_gives_a_worker_the_time_it_takes_to_stop() -> None:
+    """Ten seconds more than running jobs get: five to hand the rest back, five to report the end."""
+    (image_s,) = re.findall(r"ORDERS_STOP_WAIT_S=(\d+)", read(DEPLOY / "Dockerfile"))
+    unit = read(DEPLOY / "systemd" / "planet-orders-worker@.service")
+    (unit_s,) = re.findall(r"ORDERS_STOP_WAIT_S=(\d+)", unit)
+    (unit_limit_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    worker = read(DEPLOY / "compose.yaml").partition("\n  worker:")[2].partition("\n  web:")[0]
+    (compose_limit_s,) = re.findall(r"stop_grace_period: (\d+)s", worker)
+    (pod_limit_s,) = re.findall(r"terminationGracePeriodSeconds: (\d+)", read(DEPLOY / "kubernetes" / "worker.yaml"))
+
+    assert int(unit_limit_s) > int(unit_s) + 10
+    assert min(int(compose_limit_s), int(pod_limit_s)) > int(image_s) + 10
+
+
+def test_what_the_image_is_made_of_is_there_and_reaches_the_builder() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", read(DEPLOY / "Dockerfile"), re.MULTILINE)
+    sources = [source for line in copied for source in line.split()]
+    ignored_not = set(re.findall(r"^!(.+)$", read(DEPLOY / "Dockerfile.dockerignore"), re.MULTILINE))
+
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert {source.partition("/")[0] for source in sources} == ignored_not
