@@ -155,7 +155,7 @@ class StreamingBody:
         length = self._response.headers.get("content-length", "")
         return int(length) if length.isascii() and length.isdigit() else None
 
-    async def write(self, filename: Path, overwrite: bool = True, progress_bar: bool = True) -> None:
+    async def write(self, filename: Path | str, overwrite: bool = True, progress_bar: bool = True) -> None:
         """Write the body to a file that appears under its name only when it is whole.
 
         An interrupted body leaves nothing behind. Downloads that can be continued: `planet_sdk.transfer`.
@@ -170,7 +170,8 @@ class StreamingBody:
             TransferError: the file cannot be written.
             RequestError: the connection broke.
         """
-        await streaming_body.write(self._response.aiter_bytes(), self._decoded_size, filename, overwrite, progress_bar)
+        chunks = self._response.aiter_bytes()
+        await streaming_body.write(chunks, self._decoded_size, Path(filename), overwrite, progress_bar)
 
     @property
     def _decoded_size(self) -> int | None:
@@ -219,6 +220,8 @@ class Paged:
             url = links.get(self.NEXT_KEY) if isinstance(links, dict) else None
             if not url:
                 return
+            if not isinstance(url, str):
+                raise _bad_page(response, "names a next page that is no address")
             if url in seen:
                 raise PagingError(f"the list's pages form a circle: {without_secrets(url)} came up again")
             seen.add(url)
@@ -228,10 +231,14 @@ class Paged:
     def _items_of(self, page: Any, response: Response) -> list[dict[str, Any]]:
         items = page.get(self.ITEMS_KEY) if isinstance(page, dict) else None
         if not isinstance(items, list):
-            raise APIError(
-                f"a page of the list has no {self.ITEMS_KEY!r}",
-                status=response.status_code,
-                headers=response.headers,
-                body=response.text[:EXCERPT_BYTES],
-            )
+            raise _bad_page(response, f"has no {self.ITEMS_KEY!r}")
         return items
+
+
+def _bad_page(response: Response, why: str) -> APIError:
+    return APIError(
+        f"a page of the list {why}",
+        status=response.status_code,
+        headers=response.headers,
+        body=response.text[:EXCERPT_BYTES],
+    )

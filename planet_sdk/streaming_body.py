@@ -12,7 +12,9 @@ import secrets
 import string
 from collections.abc import AsyncIterator, Mapping
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
@@ -21,7 +23,7 @@ from planet_sdk.exceptions import TransferError, TransferIncomplete
 
 _log = logging.getLogger(__name__)
 
-_PLAIN_NAME = re.compile(r'filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))', re.IGNORECASE)
+_PLAIN_NAME = re.compile(r'filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]+))', re.IGNORECASE)
 _ALPHABET = string.ascii_letters + string.digits
 _MIB = 1024 * 1024
 
@@ -36,15 +38,22 @@ def name_of(url: str, headers: Mapping[str, str]) -> str:
 
 
 def _disposition_name(value: str) -> str | None:
-    if "*" in value:  # RFC 8187's form with a character set, which the email package reads
-        message = Message()
-        message["content-disposition"] = value
-        if name := message.get_filename():
-            return name
+    if "*" in value and (name := _extended_name(value)):
+        return name
     match = _PLAIN_NAME.search(value)
     if match is None:
         return None
-    return re.sub(r"\\([\"\\])", r"\1", match[1]) if match[1] is not None else match[2]
+    return re.sub(r"\\([\"\\])", r"\1", match[1]) if match[1] is not None else match[2].strip()
+
+
+def _extended_name(value: str) -> str | None:
+    """Return the name in RFC 8187's form, which the email package reads, and gives as a tuple; else any name."""
+    message = Message()
+    message["content-disposition"] = value
+    given: list[tuple[str, Any]] = message.get_params([], "content-disposition")
+    names = [name for key, name in given if key.lower() == "filename"]
+    best = max(names, key=lambda name: isinstance(name, tuple), default=None)
+    return collapse_rfc2231_value(best) if best else None
 
 
 def _url_name(url: str) -> str | None:

@@ -82,6 +82,21 @@ def test_a_streamed_file_knows_its_name_and_size() -> None:
     assert StreamingBody(streaming(Body())).size is None
 
 
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("attachment; filename=\"plain.tif\"; filename*=UTF-8''n%C3%A4me.tif", "näme.tif"),
+        ("attachment; filename*=UTF-8''n%C3%A4me.tif; filename=plain.tif", "näme.tif"),
+        ("attachment; filename*0=ab; filename*1=c.tif", "abc.tif"),
+        ("attachment; filename=two words.tif ; size=3", "two words.tif"),
+        ('attachment; filename=""', "scene.tif"),
+        ('attachment; filename="a*b;c.tif"', "a*b;c.tif"),
+    ],
+)
+def test_a_streamed_file_has_the_best_of_the_names_that_it_is_given(header: str, name: str) -> None:
+    assert StreamingBody(streaming(Body(), content_disposition=header)).name == name
+
+
 async def test_a_streamed_file_appears_when_it_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.tif"
     await StreamingBody(streaming(Body(b"ab", b"c"), content_length="3")).write(path)
@@ -90,6 +105,11 @@ async def test_a_streamed_file_appears_when_it_is_whole(tmp_path: Path, capsys: 
 
     await StreamingBody(streaming(Body(b"other"))).write(path, overwrite=False, progress_bar=False)
     assert path.read_bytes() == b"abc"
+
+
+async def test_a_streamed_file_may_be_named_by_text(tmp_path: Path) -> None:
+    await StreamingBody(streaming(Body(b"abc"))).write(str(tmp_path / "a.tif"), progress_bar=False)
+    assert (tmp_path / "a.tif").read_bytes() == b"abc"
 
 
 @pytest.mark.parametrize("end", [b"", httpx.ReadError("reset")])
@@ -134,6 +154,15 @@ async def test_pages_in_a_circle_are_an_error() -> None:
     with pytest.raises(PagingError) as caught:
         [entry async for entry in Paged(await request("", ""), request)]
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("link", [5, True, ["https://planet.example/2"], {"href": "https://planet.example/2"}])
+async def test_a_next_page_that_is_no_address_is_an_api_error(link: Any) -> None:
+    async def request(url: str, method: str) -> Response:
+        raise AssertionError
+
+    with pytest.raises(APIError, match="next page"):
+        await anext(Paged(page({"_links": {"next": link}, "items": []}), request))
 
 
 @pytest.mark.parametrize("content", [[], {}, {"items": None}, "text"])
