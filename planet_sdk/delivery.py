@@ -82,8 +82,8 @@ class Delivery:
         manifest = next((file for file in delivery.files if file.relative == MANIFEST_NAME), None)
         if manifest is not None:
             told = partial(progress, manifest) if progress else None
-            delivery._fetched[manifest.name] = await delivery.fetch(manifest, overwrite=overwrite, progress=told)
-            delivery._expect(await asyncio.to_thread(read_manifest_file, manifest.path))
+            delivery._fetched[manifest.name] = got = await delivery.fetch(manifest, overwrite=overwrite, progress=told)
+            delivery._expect(await asyncio.to_thread(_read_fetched_manifest, got))
         return delivery
 
     async def fetch(
@@ -218,6 +218,16 @@ class Delivery:
                 f"order {self.order_id}: {len(self.undelivered)} files have no download link: {names}; "
                 "wait for Planet to deliver them, or look where the order's own delivery puts them"
             )
+
+
+def _read_fetched_manifest(fetched: Transferred) -> list[ManifestEntry]:
+    """Return what the manifest lists; one that makes no sense does not stay to be found by the next call."""
+    try:
+        return read_manifest_file(fetched.path)
+    except PlanetError:
+        if not fetched.was_there:
+            fetched.path.unlink(missing_ok=True)
+        raise
 
 
 async def _side_by_side(tasks: list[Coroutine[Any, Any, None]]) -> None:

@@ -213,8 +213,8 @@ class OrdersClient:
     async def download_asset(
         self,
         location: str,
-        filename: str | None = None,
-        directory: Path = Path(),
+        filename: str | Path | None = None,
+        directory: Path | str = Path(),
         overwrite: bool = False,
         progress_bar: bool = True,
     ) -> Path:
@@ -237,7 +237,7 @@ class OrdersClient:
             TransferError: it did not arrive.
         """
         directory = Path(directory)
-        path = path_inside(directory, filename) if filename else None
+        path = path_inside(directory, str(filename)) if filename else None
         with TransferBar(path or directory, enabled=progress_bar) as bar:
             if path:
                 got = await transfer(self.session, location, path, overwrite=overwrite, progress=bar)
@@ -249,7 +249,7 @@ class OrdersClient:
         return got.path
 
     async def download_order(
-        self, order_id: str, directory: Path = Path(), overwrite: bool = False, progress_bar: bool = False
+        self, order_id: str, directory: Path | str = Path(), overwrite: bool = False, progress_bar: bool = False
     ) -> list[Path]:
         """Bring all files of a finished order home, checked against its manifest; return their paths.
 
@@ -288,7 +288,7 @@ class OrdersClient:
         return [file.path for file in delivery.files]
 
     @staticmethod
-    def validate_checksum(directory: Path, checksum: str) -> None:
+    def validate_checksum(directory: Path | str, checksum: str) -> None:
         """Return only if every file that the folder's manifest lists is there, with its size and digest.
 
         Changes nothing, needs no Session, and reads on all cores, a piece of a file at a time. A file may also lie in

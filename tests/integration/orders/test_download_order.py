@@ -209,6 +209,21 @@ async def test_a_broken_manifest_is_an_error_that_says_so(
 
     with pytest.raises(exceptions.ClientError, match="valid JSON"):
         await orders.download_order(ORDER_ID, tmp_path)
+    assert _files_below(tmp_path) == {}
+
+
+async def test_a_broken_manifest_does_not_stand_in_the_way_of_the_right_one(
+    planet: SmallPlanet, orders: OrdersClient, tmp_path: Path
+) -> None:
+    """Something between here and Planet answered in its place, once: the next call gets the order."""
+    right, planet.files[f"{ORDER_ID}/manifest.json"] = planet.files[f"{ORDER_ID}/manifest.json"], b"<html>"
+    with pytest.raises(exceptions.ClientError):
+        await orders.download_order(ORDER_ID, tmp_path)
+
+    planet.files[f"{ORDER_ID}/manifest.json"] = right
+    await orders.download_order(ORDER_ID, tmp_path)
+
+    assert _files_below(tmp_path) == planet.files
 
 
 async def test_an_order_without_a_manifest_arrives_all_the_same(
@@ -329,7 +344,8 @@ async def test_one_asset_gets_the_name_it_is_given_or_the_one_the_server_gives(
 
     assert await orders.download_asset(location, "x/y.tif", tmp_path) == tmp_path / "x/y.tif"
     assert await orders.download_asset(location, directory=tmp_path) == tmp_path / "storage"
-    assert _files_below(tmp_path) == dict.fromkeys(["storage", "x/y.tif"], planet.files[SCENE])
+    assert await orders.download_asset(location, Path("z.tif"), str(tmp_path)) == tmp_path / "z.tif"
+    assert _files_below(tmp_path) == dict.fromkeys(["storage", "x/y.tif", "z.tif"], planet.files[SCENE])
 
 
 async def test_one_asset_cannot_be_written_outside_the_folder(
