@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 from ulid import ULID
 
 from jobs.connection import connect
+from jobs.destination import destination_url
 from jobs.embedded import EmbeddedValkey
-from jobs.errors import BadRequest, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
+from jobs.errors import BadRequest, DestinationError, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Finish
 from jobs.request import check_request, fingerprint
@@ -264,6 +265,7 @@ def _check(submission: Submission) -> tuple[str, Facts, str, str | None] | BadRe
     """What the store writes for a submission, or what is wrong with it."""
     try:
         request = check_request(submission.request, allow_unknown=submission.allow_unknown)
+        destination = _destination(submission.destination)
         deadline_at = _deadline_at(submission.deadline)
     except BadRequest as error:
         return error
@@ -273,12 +275,19 @@ def _check(submission: Submission) -> tuple[str, Facts, str, str | None] | BadRe
         "name": request["name"],
         "request": request,
         "key": submission.key,
-        "destination": submission.destination,
+        "destination": destination,
         "producer": submission.producer,
         "batch_id": submission.batch_id,
         "deadline_at": deadline_at,
     }
     return run_id, facts, fingerprint(request), submission.key
+
+
+def _destination(destination: str | None) -> str | None:
+    try:
+        return destination_url(destination) if destination else None
+    except DestinationError as error:
+        raise BadRequest([Problem("destination", str(error))]) from error
 
 
 def _deadline_at(deadline: datetime | timedelta | None) -> datetime | None:

@@ -7,30 +7,16 @@ from importlib import resources
 
 from arq.connections import ArqRedis
 from arq.constants import abort_jobs_ss, in_progress_key_prefix
-from redis.exceptions import (
-    BusyLoadingError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from jobs import keys
 from jobs.moves import run_id_of
 
-REDIS_AWAY = (
-    RedisConnectionError,  # BusyLoadingError and authentication trouble are among them
-    RedisTimeoutError,
-    BusyLoadingError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-    OSError,
-)
-"""What passes by itself: connection loss, failover, loading, no memory. A worker waits, says so, and goes on."""
+REDIS_AWAY = (RedisError, OSError)
+"""What Redis answers, or does not, while it is away: connections lost or refused, a failover, loading, no memory, no
+disk. A worker waits, says so, and goes on. Inside a script old servers wrap these into plain errors, so all of Redis's
+errors count; one that does not pass stands in the log again and again, which is better than a fleet that has ended.
+"""
 
 
 @cache

@@ -11,11 +11,12 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from arq.worker import Function, func
+from arq.worker import Function, RetryJob, func
 
 from jobs.context import Progress, StageContext, show_nobody
 from jobs.destination import open_destination
-from jobs.errors import Fenced, RunNotFound
+from jobs.errors import DestinationError, Fenced, RunNotFound
+from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Outcome
 from jobs.policy import Policy
@@ -99,25 +100,22 @@ class StageJobs:
     async def _run_job(self, ctx: dict[Any, Any], run_id: str) -> dict[str, str]:
         job_id: str = ctx["job_id"]
         with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name):
+            self._unwanted.discard(job_id)
             try:
                 run = await self.store.begin(run_id, job_id, self.by, self.destination)
+                with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
+                    return await self._decide(run, job_id)
             except (Fenced, RunNotFound) as error:
-                log.warning("job dropped, it is not the run's any more", job_id=job_id, why=str(error))
+                log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
                 return {"outcome": "dropped", "reason": str(error)}
-            finally:
-                self._unwanted.discard(job_id)
-            with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
-                return await self._decide(run, job_id)
+            except REDIS_AWAY as error:  # the job is handed back; were it arq's to end, the run would lose it
+                raise RetryJob from error
 
     async def _decide(self, run: Run, job_id: str) -> dict[str, str]:
         started = monotonic()
         if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
             in_hand.stage = run.stage.value
-        try:
-            outcome = await self._run_or_cancel(run, job_id)
-        except Fenced as error:
-            log.warning("stage given up, another worker has the job", why=str(error))
-            return {"outcome": "fenced", "reason": str(error)}
+        outcome = await self._run_or_cancel(run, job_id)
         move = plan_move(run, outcome, self.by)
         self._moves[job_id] = move
         log.info(
@@ -133,7 +131,10 @@ class StageJobs:
 
     async def _run_or_cancel(self, run: Run, job_id: str) -> Outcome:
         """Run the stage; where somebody cancels the run meanwhile, run what cancels it."""
-        context = self.context(run, self.by, partial(self._show_progress, job_id, {}))
+        try:
+            context = self.context(run, self.by, partial(self._show_progress, job_id, {}))
+        except DestinationError as error:
+            return after_failure(run, error, self.policy)
         try:
             return await run_stage(run, context)
         except asyncio.CancelledError:

@@ -13,7 +13,8 @@ from time import monotonic
 import structlog
 
 from jobs import keys
-from jobs.errors import Fenced, RunNotFound
+from jobs.errors import DestinationError, Fenced, RunNotFound
+from jobs.failures import after_failure
 from jobs.moves import By, plan_move
 from jobs.run import Run
 from jobs.sweep import sweep
@@ -99,7 +100,7 @@ class Watcher:
                 await self._look(run_id)
             except REDIS_AWAY:
                 raise
-            except Exception:
+            except Exception:  # a watcher's edge: one run must not hold up the others
                 log.exception("look at a parked run failed")
                 await self._store.look_again(run_id, _AFTER_AN_ERROR_S)
 
@@ -109,7 +110,10 @@ class Watcher:
         except RunNotFound:
             await self._store.redis.zrem(keys.WATCH, run_id)
             return
-        outcome = await look(run, self._stages.context(run, self._by))
+        try:
+            outcome = await look(run, self._stages.context(run, self._by))
+        except DestinationError as error:
+            outcome = after_failure(run, error, self._stages.policy)
         if outcome is None:
             await self._store.look_again(run_id, self._stages.policy.next_check_s(_waited_s(run)))
             return

@@ -290,3 +290,19 @@ async def test_waiting_for_a_result_ends_when_the_time_is_up_and_the_run_goes_on
         await handle.result(timeout=0.05)
     await fleet.start_worker()
     assert (await fleet.queue.run(handle.run_id).result(timeout=60)).state is State.DONE
+
+
+async def test_a_destination_that_is_none_is_refused_before_anything_is_written(fleet: Fleet) -> None:
+    with pytest.raises(BadRequest, match="destination"):
+        await fleet.queue.submit(request(), destination="ftp://somewhere/else")
+    assert await fleet.queue.list() == []
+
+
+async def test_a_run_whose_destination_cannot_be_used_ends_and_says_so(fleet: Fleet) -> None:
+    """However it came into Redis: another producer may have written it."""
+    facts = {"run_id": "R1", "name": "field 7", "request": request(), "destination": "ftp://somewhere/else"}
+    await fleet.queue.store.submit("R1", facts, fingerprint="f", key=None)
+    await fleet.start_worker()
+
+    with pytest.raises(RunFailed, match="ftp"):
+        await fleet.queue.run("R1").result(timeout=30)
