@@ -96,6 +96,7 @@ class Session:
         self.max_retry_backoff = self._policy.cap_s
         self.outcomes: Counter[type[PlanetError] | str] = Counter()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         keep_links_out_of_logs()
         # Slots bound what is open; a bounded pool would only add a second queue, with a timeout of its own.
         self._http = httpx.AsyncClient(
@@ -116,7 +117,8 @@ class Session:
     async def aclose(self) -> None:
         """Close all connections; the session cannot be used afterwards. Calling it again does nothing."""
         self._closed = True
-        await self._http.aclose()
+        if self._loop is None or not self._loop.is_closed():  # connections of a loop that has ended went with it
+            await self._http.aclose()
 
     def client(self, name: str, base_url: str | None = None) -> OrdersClient:
         """Return a client of one of Planet's APIs.
@@ -217,6 +219,7 @@ class Session:
         Raises:
             APIError, RequestError, SessionClosed: as `request`.
         """
+        self._stay_in_one_loop(call)
         async with AsyncExitStack() as held:
             if call.kind in _BODIES:
                 with budget.excused():
@@ -226,6 +229,15 @@ class Session:
                 yield answer
             finally:
                 await answer.aclose()
+
+    def _stay_in_one_loop(self, call: Call) -> None:
+        """Raise ClientError in a loop other than the first: connections and queues of that one cannot be used here."""
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ClientError(
+                f"{call!r} was not sent: the session belongs to another event loop; make a Session in each asyncio.run"
+            )
 
     async def _final_answer(self, call: Call, budget: Budget, held: AsyncExitStack) -> httpx.Response:
         for _ in range(MAX_REDIRECTS + 1):
