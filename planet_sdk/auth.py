@@ -204,7 +204,9 @@ def default_auth() -> APIKeyAuth:
 
 
 def _checked(key: str | None) -> str:
-    key = str(key or "").strip()
+    if not isinstance(key, str | None):
+        raise AuthException(f"the API key is no text, but {type(key).__name__}")
+    key = (key or "").strip()
     if not key:
         raise APIKeyAuthException("API key cannot be empty.")
     if not (key.isascii() and key.isprintable()):

@@ -4,6 +4,7 @@ import json
 import logging
 import stat
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,6 +42,14 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> No
     with pytest.raises(AuthException) as caught:
         Auth.from_key(key)
     assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [5, True, b"PLAK", ["PLAK"]])
+def test_a_key_that_is_no_text_is_refused_without_being_shown(key: Any) -> None:
+    """Written as text it would be sent, and every request would be refused for a reason that is hard to find."""
+    with pytest.raises(AuthException, match="is no text") as caught:
+        APIKeyAuth.from_dict({"key": key})
+    assert "PLAK" not in str(caught.value)
 
 
 def test_the_environment_gives_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
