@@ -39,7 +39,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 __all__ = [
@@ -174,7 +175,21 @@ class FeatureError(ClientError):
 
 
 class SpecificationException(ClientError):
-    """Planet does not offer the value; the message lists those it does."""
+    """Planet does not offer the value.
+
+    Attributes:
+        value: what was asked for.
+        supported: what Planet offers instead.
+        field_name: the field of the request.
+    """
+
+    def __init__(self, value: object, supported: Iterable[str], field_name: str) -> None:
+        self.value, self.supported, self.field_name = value, list(supported), field_name
+        self.opts = ", ".join(f"'{option}'" for option in self.supported)
+        close = difflib.get_close_matches(str(value).lower(), [option.lower() for option in self.supported])
+        likely = [option for option in self.supported if option.lower() in close]
+        hint = f" Did you mean {' or '.join(repr(option) for option in likely)}?" if likely else ""
+        super().__init__(f"{field_name} - '{value}' is not one of {self.opts or 'the values offered'}.{hint}")
 
 
 class NoMatchException(ClientError):

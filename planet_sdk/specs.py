@@ -5,16 +5,14 @@ Names match whatever their capitals, and come back as Planet spells them.
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planet_sdk import exceptions
-from planet_sdk.exceptions import FetchBundlesSpecError, NoMatchException
+from planet_sdk.exceptions import FetchBundlesSpecError, NoMatchException, SpecificationException
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
 __all__ = [
     "BAND_MATH_PIXEL_TYPE",
@@ -74,24 +72,6 @@ PRODUCT_BUNDLES: dict[str, Any] = {
     "bundle_names": _SPEC["bundles"].keys(),
     "item_types": {item_type for assets in _ASSETS.values() for item_type in assets},
 }
-
-
-class SpecificationException(exceptions.SpecificationException):
-    """Planet does not offer the value.
-
-    Attributes:
-        value: what was asked for.
-        supported: what Planet offers instead.
-        field_name: the field of the request.
-    """
-
-    def __init__(self, value: object, supported: Iterable[str], field_name: str) -> None:
-        self.value, self.supported, self.field_name = value, list(supported), field_name
-        self.opts = ", ".join(f"'{option}'" for option in self.supported)
-        close = difflib.get_close_matches(str(value).lower(), [option.lower() for option in self.supported])
-        likely = [option for option in self.supported if option.lower() in close]
-        hint = f" Did you mean {' or '.join(repr(option) for option in likely)}?" if likely else ""
-        super().__init__(f"{field_name} - '{value}' is not one of {self.opts or 'the values offered'}.{hint}")
 
 
 def get_match(test_entry: object, spec_entries: Collection[str], field_name: str) -> str:

@@ -72,7 +72,7 @@ PRODUCER: list[Exception] = [
     exceptions.APIKeyAuthException("no key"),
     exceptions.UnsafeName("../x", HERE),
     exceptions.FileConflict(HERE, "another file lies there"),
-    exceptions.SpecificationException("no such bundle"),
+    exceptions.SpecificationException("analitic", ["analytic"], "bundle"),
     of_the_system(errno.EACCES),
     of_the_system(errno.EROFS),
     caused(exceptions.TransferError("cannot be written", HERE), of_the_system(errno.EACCES)),
