@@ -42,6 +42,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "APIError",
@@ -81,7 +82,17 @@ __all__ = [
 
 
 class PlanetError(Exception):
-    """The root of everything this package raises."""
+    """The root of everything this package raises; can be pickled with its data, and so cross processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how it is made again: without the constructor, which takes other arguments than `args`."""
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[PlanetError], args: tuple[object, ...], state: dict[str, object]) -> PlanetError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class APIError(PlanetError):
