@@ -12,6 +12,7 @@
     orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
+    orders:fleet                   string  permanent; the fleet's queue        the first worker to start
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
     orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
@@ -40,8 +41,9 @@ RUNS = f"{PREFIX}:runs"
 WATCH = f"{PREFIX}:watch"
 EVENTS = f"{PREFIX}:events"
 WORKERS = f"{PREFIX}:workers"
+FLEET = f"{PREFIX}:fleet"
 
-PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, "arq:abort"})
+PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, "arq:abort"})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

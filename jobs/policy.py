@@ -13,7 +13,7 @@ class Policy:
     """How often a stage is tried, how long each wait is, and how many files travel at once."""
 
     max_faults: dict[Stage, int] = field(
-        default_factory=lambda: {Stage.CREATE: 8, Stage.WAIT: 8, Stage.DOWNLOAD: 10, Stage.VALIDATE: 5}
+        default_factory=lambda: dict.fromkeys(Stage, 25)  # with these pauses, an outage of an hour is borne
     )
     max_faults_of_bugs: int = 3  # an error of ours is not mended by repetition
     max_starts: int = 10  # a job whose worker ended so often, without an outcome, is set aside

@@ -2,18 +2,32 @@
 
 JobsError (jobs.errors)
 └── WorkerError
+    ├── AnotherFleet          the Redis database belongs to a fleet with another queue
     └── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
 """
 
 from __future__ import annotations
 
+from jobs import keys
 from jobs.errors import JobsError
 
-__all__ = ["NotTheSameDisk", "WorkerError"]
+__all__ = ["AnotherFleet", "NotTheSameDisk", "WorkerError"]
 
 
 class WorkerError(JobsError):
     """The root of what this package raises itself."""
+
+
+class AnotherFleet(WorkerError):
+    """The Redis database belongs to a fleet with another queue; two in one would take each other's runs for lost."""
+
+    def __init__(self, mine: str, theirs: str) -> None:
+        super().__init__(
+            f"this Redis database belongs to a fleet with the queue {theirs!r}, and ORDERS_QUEUE_NAME is {mine!r}; "
+            f"use the same name, or another database (redis://host:6379/1). If that fleet is no more: "
+            f"redis-cli DEL {keys.FLEET}"
+        )
+        self.mine, self.theirs = mine, theirs
 
 
 class NotTheSameDisk(WorkerError):

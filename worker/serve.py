@@ -20,11 +20,13 @@ from jobs.policy import Policy
 from jobs.run import Stage
 from jobs.store import Lifetimes, RunStore
 from planet_sdk import Auth, OrdersClient, Session
+from worker.errors import AnotherFleet
 from worker.hosts import check_same_disk
 from worker.identity import Identity
 from worker.order_worker import OrderWorker
 from worker.settings import Settings
 from worker.stage_jobs import StageJobs
+from worker.staging import clear_staging
 from worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -51,8 +53,12 @@ async def _serve(settings: Settings, redis_url: str) -> int:
         redis = await _connect_patiently(redis_url, settings.queue_name)
         for weakness in await find_weaknesses(redis):
             log.warning("Redis can lose runs as it is set up", weakness=weakness)
+        await check_queue(redis, settings.queue_name)
         await _check_destination(settings, redis)
         worker, watcher = _assemble(settings, redis_url, redis, OrdersClient(session))
+        if cleared := await clear_staging(settings.data_dir / "staging", watcher.store):
+            log.info("staged files of ended runs removed", run_ids=cleared)
+        log.info("worker starting", planet=settings.api_url, destination=settings.destination)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, partial(worker.stop, sign.name))
@@ -119,6 +125,18 @@ async def _connect_patiently(redis_url: str, queue: str) -> ArqRedis:
                 raise
             log.warning("waiting for Redis", error=str(error))
             await asyncio.sleep(_REDIS_PAUSE_S)
+
+
+async def check_queue(redis: ArqRedis, queue: str) -> None:
+    """Claim the Redis database for the fleet with this queue, or find it claimed for it.
+
+    Raises:
+        AnotherFleet: it belongs to a fleet with another queue.
+    """
+    await redis.set(keys.FLEET, queue, nx=True)
+    theirs = (await redis.get(keys.FLEET) or b"").decode()
+    if theirs != queue:
+        raise AnotherFleet(queue, theirs)
 
 
 async def _check_destination(settings: Settings, redis: ArqRedis) -> None:

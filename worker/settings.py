@@ -136,7 +136,8 @@ class Settings(BaseSettings):
         default_factory=_name_this_worker, description="what people see; never two alike in a fleet"
     )
     queue_name: Annotated[str, AfterValidator(_check_queue_name)] = Field(
-        default="arq:queue", description="arq's queue; fleets on one Redis need different ones"
+        default="arq:queue",
+        description="arq's queue; one name, and one Redis database, per fleet",
     )
     slots: Count = Field(default=16, description="jobs one worker runs at a time")
     lease_s: float = Field(default=15, ge=2, le=600, description="a killed worker's jobs start elsewhere within this")
@@ -151,7 +152,11 @@ class Settings(BaseSettings):
     )
 
     # The stages
-    stage_tries: Annotated[int, Field(ge=1, le=1000)] = Field(default=6, description="tries of one stage, then failed")
+    stage_tries: Annotated[int, Field(ge=1, le=1000)] = Field(
+        # with the pauses below, a stage bears an outage of an hour
+        default=25,
+        description="tries of one stage, then failed",
+    )
     retry_base_s: Seconds = Field(default=2, description="pause before a stage's second try; doubles from there")
     retry_cap_s: Seconds = Field(default=300, description="longest pause between two tries of a stage")
     settle_s: Seconds = Field(

@@ -36,7 +36,7 @@ class Watcher:
     """Run it beside a worker; it shares the worker's Session and store."""
 
     def __init__(self, stages: StageJobs, *, lease_s: float = 15) -> None:
-        self._stages, self._store, self._lease_s = stages, stages.store, lease_s
+        self._stages, self.store, self._lease_s = stages, stages.store, lease_s
         self._by = By.watcher(stages.identity.name)
         redis = stages.store.redis
         self._hold = redis.register_script(script_source("hold_duty"))
@@ -81,7 +81,7 @@ class Watcher:
             await self._sweep()
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
         slots = asyncio.Semaphore(_AT_ONCE)
-        run_ids = await self._store.due_parked(_PAGE)
+        run_ids = await self.store.due_parked(_PAGE)
         async with asyncio.TaskGroup() as looks:
             for run_id in run_ids:
                 looks.create_task(self._look_within(slots, run_id))
@@ -102,30 +102,30 @@ class Watcher:
                 raise
             except Exception:  # a watcher's edge: one run must not hold up the others
                 log.exception("look at a parked run failed")
-                await self._store.look_again(run_id, _AFTER_AN_ERROR_S)
+                await self.store.look_again(run_id, _AFTER_AN_ERROR_S)
 
     async def _look(self, run_id: str) -> None:
         try:
-            run = await self._store.get(run_id)
+            run = await self.store.get(run_id)
         except RunNotFound:
-            await self._store.redis.zrem(keys.WATCH, run_id)
+            await self.store.redis.zrem(keys.WATCH, run_id)
             return
         try:
             outcome = await look(run, self._stages.context(run, self._by))
         except DestinationError as error:
             outcome = after_failure(run, error, self._stages.policy)
         if outcome is None:
-            await self._store.look_again(run_id, self._stages.policy.next_check_s(_waited_s(run)))
+            await self.store.look_again(run_id, self._stages.policy.next_check_s(_waited_s(run)))
             return
         try:
-            await self._store.move(plan_move(run, outcome, self._by))
+            await self.store.move(plan_move(run, outcome, self._by))
         except Fenced as error:
             log.info("parked run was moved by another", why=error.why)
         else:
             log.info("parked run moved", order_id=run.order_id, reason=outcome.reason)
 
     async def _sweep(self) -> None:
-        swept = await sweep(self._store, By.person(self._stages.identity.name))
+        swept = await sweep(self.store, By.person(self._stages.identity.name))
         if swept.recovered:
             log.error("runs without a job were found and put back", run_ids=swept.recovered)
         if swept.forgotten:

@@ -19,7 +19,7 @@ from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, FileRecord, Run, Stage, State
 from jobs.stages.abreast import abreast
 from jobs.watch import judge
-from planet_sdk.delivery import SIDE_BY_SIDE, Delivery, DeliveryFile
+from planet_sdk.delivery import Delivery, DeliveryFile
 from planet_sdk.exceptions import ClientError
 from planet_sdk.transfer import Transferred
 from planet_sdk.transfer_part import part_path
@@ -151,7 +151,7 @@ def _missing_space(context: StageContext, files: Sequence[DeliveryFile]) -> str 
     sizes = [max(0, (file.expected.size_bytes or 0) - _size_here(file.path)) for file in files]
     folder = context.destination.local_dir
     if folder is None:  # a staged file leaves as soon as it is whole
-        folder, sizes = context.staging, sorted(sizes)[-SIDE_BY_SIDE:]
+        folder, sizes = context.staging, sorted(sizes)[-context.policy.transfers_per_run :]
     folder.mkdir(parents=True, exist_ok=True)
     free, needed = shutil.disk_usage(folder).free, sum(sizes)
     if needed <= free:

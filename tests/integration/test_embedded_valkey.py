@@ -88,7 +88,10 @@ def keepers_in(data_dir: Path) -> list[psutil.Process]:
 
 
 def ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two looks
+        return True
 
 
 def test_what_was_in_it_is_there_the_next_time(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_environment_beats_the_env_file_which_beats_the_default(
     (empty_environment / ".env").write_text("ORDERS_SLOTS=4\nORDERS_LEASE_S=30\nPL_API_KEY=from-the-file\nOTHER=1\n")
     monkeypatch.setenv("ORDERS_SLOTS", "8")
     settings = Settings()
-    assert (settings.slots, settings.lease_s, settings.stage_tries) == (8, 30, 6)
+    assert (settings.slots, settings.lease_s, settings.stage_tries) == (8, 30, 25)
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "from-the-file"
     origins = {line.variable: line.origin for line in describe_settings(settings)}

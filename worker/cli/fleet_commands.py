@@ -23,7 +23,7 @@ def demo() -> int:
 def worker() -> int:
     """Run a worker until SIGTERM or Ctrl-C.
 
-    Start as many as there are machines for: they share one queue, and one request budget at Planet.
+    Start as many as there are machines for: they share one queue.
     Needs PL_API_KEY, or the secret file that `planet_sdk.Auth` writes.
     """
     from worker.cli import processes  # noqa: PLC0415 — heavy: only when it is asked for
