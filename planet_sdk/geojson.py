@@ -100,7 +100,7 @@ def as_ref(data: Mapping[str, Any] | str) -> dict[str, Any]:
     """
     if isinstance(data, str):
         return convert_ref_to_dict(data)
-    kind = data.get("type")
+    kind = data.get("type") if isinstance(data, Mapping) else type(data).__name__
     if not isinstance(kind, str) or kind.lower() != "ref":
         raise FeatureError(f'Invalid geometry reference: {kind} is not a reference (the type should be "ref").')
     if "content" not in data:

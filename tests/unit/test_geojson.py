@@ -86,6 +86,12 @@ def test_what_is_no_reference_is_refused(data: Any) -> None:
         geojson.as_geom_or_ref(data)
 
 
+@pytest.mark.parametrize("data", [None, 5, ["pl:features/my/c/f"]])
+def test_what_is_neither_text_nor_an_object_is_no_reference(data: Any) -> None:
+    with pytest.raises(FeatureError, match="not a reference"):
+        geojson.as_ref(data)
+
+
 def test_only_a_polygon_is_a_polygon() -> None:
     with pytest.raises(GeoJSONError, match="not Polygon"):
         geojson.as_polygon({"type": "Point", "coordinates": [0, 0]})
