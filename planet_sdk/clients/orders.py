@@ -227,7 +227,8 @@ class OrdersClient:
             location: the download link.
             filename: below `directory`; by default the name the server gives.
             directory: made if need be.
-            overwrite: fetch it again, and replace the file that lies there; otherwise one of the same size is kept.
+            overwrite: fetch it again, and replace the file that lies there; otherwise one of the same size is kept, or,
+                where the server gives no size, one of the same content.
             progress_bar: show a bar, where stderr is a terminal.
 
         Raises:
