@@ -92,7 +92,7 @@ def as_featurecollection(features: Sequence[Mapping[str, Any]]) -> dict[str, Any
     return {"type": "FeatureCollection", "features": features}
 
 
-def as_ref(data: Mapping[str, Any] | str) -> dict[str, Any]:
+def as_ref(data: object) -> dict[str, Any]:
     """Return the reference to a feature as the API takes it: `{"type": "ref", "content": "pl:features/..."}`.
 
     Raises:
@@ -100,7 +100,9 @@ def as_ref(data: Mapping[str, Any] | str) -> dict[str, Any]:
     """
     if isinstance(data, str):
         return convert_ref_to_dict(data)
-    kind = data.get("type") if isinstance(data, Mapping) else type(data).__name__
+    if not isinstance(data, Mapping):
+        raise FeatureError(f"Invalid geometry reference: {type(data).__name__} is not a reference")
+    kind = data.get("type")
     if not isinstance(kind, str) or kind.lower() != "ref":
         raise FeatureError(f'Invalid geometry reference: {kind} is not a reference (the type should be "ref").')
     if "content" not in data:
