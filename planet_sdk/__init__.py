@@ -1,4 +1,4 @@
-"""An async SDK for Planet's Orders API, with the public API of `planet` 2.14.
+"""An async SDK for Planet's Orders and Data APIs, with the public API of `planet` 2.14.
 
     async with Session() as session:
         orders = session.client("orders")
@@ -11,19 +11,21 @@ Importing it does no I/O. One Session serves a whole process: it keeps the rate 
 
 from __future__ import annotations
 
-from planet_sdk import exceptions, order_request, reporting
+from planet_sdk import data_filter, exceptions, order_request, reporting
 from planet_sdk._version import __version__
 from planet_sdk.auth import Auth
-from planet_sdk.clients import OrdersClient
+from planet_sdk.clients import DataClient, OrdersClient
 from planet_sdk.io import collect
 from planet_sdk.session import Session
 
 __all__ = [
     "Auth",
+    "DataClient",
     "OrdersClient",
     "Session",
     "__version__",
     "collect",
+    "data_filter",
     "exceptions",
     "order_request",
     "reporting",

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import httpx
 
@@ -33,7 +33,7 @@ from planet_sdk.redaction import keep_links_out_of_logs, without_secrets
 from planet_sdk.retry import Budget, RetryPolicy, may_repeat, retry
 
 if TYPE_CHECKING:
-    from planet_sdk.clients.orders import OrdersClient
+    from planet_sdk.clients import DataClient, OrdersClient
 
 _log = logging.getLogger(__name__)
 
@@ -120,21 +120,31 @@ class Session:
         if self._loop is None or not self._loop.is_closed():  # connections of a loop that has ended went with it
             await self._http.aclose()
 
-    def client(self, name: str, base_url: str | None = None) -> OrdersClient:
+    @overload
+    def client(self, name: Literal["orders"], base_url: str | None = None) -> OrdersClient: ...
+
+    @overload
+    def client(self, name: Literal["data"], base_url: str | None = None) -> DataClient: ...
+
+    @overload
+    def client(self, name: str, base_url: str | None = None) -> OrdersClient | DataClient: ...
+
+    def client(self, name: str, base_url: str | None = None) -> OrdersClient | DataClient:
         """Return a client of one of Planet's APIs.
 
         Args:
-            name: `"orders"`.
+            name: `"orders"` or `"data"`.
             base_url: of that API; it gets this session's credentials.
 
         Raises:
             ClientError: there is no such client.
         """
-        from planet_sdk.clients.orders import OrdersClient  # noqa: PLC0415 — clients import this module
+        from planet_sdk.clients import DataClient, OrdersClient  # noqa: PLC0415 — clients import this module
 
-        if name != "orders":
-            raise ClientError(f"there is no client named {name!r}; there is 'orders'")
-        return OrdersClient(self, base_url=base_url)
+        clients: dict[str, type[OrdersClient | DataClient]] = {"data": DataClient, "orders": OrdersClient}
+        if name not in clients:
+            raise ClientError(f"there is no client named {name!r}; there are 'data' and 'orders'")
+        return clients[name](self, base_url=base_url)
 
     def trust(self, base_url: str) -> None:
         """Send this session's credentials to this address's origin, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planet_sdk.clients.data import DataClient
 from planet_sdk.clients.orders import OrdersClient, OrderStates
 
-__all__ = ["OrderStates", "OrdersClient"]
+__all__ = ["DataClient", "OrderStates", "OrdersClient"]
