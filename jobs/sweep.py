@@ -54,8 +54,9 @@ async def _pages(store: RunStore, index: str) -> AsyncIterator[list[str]]:
 async def _recover(store: RunStore, run_id: str, by: By) -> bool:
     with suppress(Fenced, RunNotFound):  # it has moved on by itself: nothing to mend
         run = await store.get(run_id)
-        await store.move(_move_back(run, by))
-        return True
+        if not run.state.is_final:
+            await store.move(_move_back(run, by))
+            return True
     return False
 
 

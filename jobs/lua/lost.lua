@@ -4,12 +4,13 @@
 -- Returns the ids of the lost ones.
 local lost = {}
 for i = 2, #ARGV do
-  local job = redis.call('HGET', ARGV[1] .. ARGV[i], 'job_id')
+  local state, job, finished_at = unpack(redis.call('HMGET', ARGV[1] .. ARGV[i], 'state', 'job_id', 'finished_at'))
   local kept
   if job then
     kept = redis.call('ZSCORE', KEYS[2], job)
   else
-    kept = redis.call('ZSCORE', KEYS[1], ARGV[i]) or redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 0
+    -- It may have ended, or be gone, since its id was read from an index.
+    kept = finished_at or not state or redis.call('ZSCORE', KEYS[1], ARGV[i])
   end
   if not kept then lost[#lost + 1] = ARGV[i] end
 end
