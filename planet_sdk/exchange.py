@@ -21,6 +21,7 @@ from planet_sdk.retry import SAFE_METHODS
 MAX_REDIRECTS = 10
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+REDIRECT_BODY_S = 1.0  # a new connection costs less than a longer wait
 ERROR_BODY_S = 10.0  # the status is known by then; its text is not worth a longer wait
 
 _KEEPS_METHOD = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})

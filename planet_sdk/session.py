@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -20,6 +20,7 @@ from planet_sdk.exchange import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
     MAX_REDIRECTS,
+    REDIRECT_BODY_S,
     Call,
     Origin,
     read_at_most,
@@ -298,8 +299,10 @@ class Session:
         return answer
 
     async def _next_hop(self, call: Call, answer: httpx.Response) -> Call:
-        # A connection whose answer was read to its end is used again.
-        await read_at_most(StreamingResponse(answer).aiter_raw(), MAX_ERROR_BYTES)
+        # A connection whose answer was read to its end is used again; the address is known in any case.
+        with suppress(PlanetError, TimeoutError):
+            async with asyncio.timeout(REDIRECT_BODY_S):
+                await read_at_most(StreamingResponse(answer).aiter_raw(), MAX_ERROR_BYTES)
         await answer.aclose()
         call = redirected(call, answer, plain_http=self.base_url.startswith("http://"))
         # Where a download link leads is storage, also if it is on the same host.

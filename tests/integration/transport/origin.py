@@ -121,7 +121,7 @@ class Origin:
         if how.drop:
             return False
         if how.redirect:
-            return await _send(writer, 302, {"Location": how.redirect, **how.headers}, b"", how)
+            return await _send(writer, 302, {"Location": how.redirect, **how.headers}, how.body, how)
         if how.status or seen.path not in self.files:
             return await _send(writer, how.status or 404, how.headers, how.body, how)
         return await self._send_file(writer, seen, how)

@@ -216,6 +216,19 @@ async def test_redirects_are_followed_relative_and_not_for_ever(session: Session
     assert api.count("/circle") == 11
 
 
+@pytest.mark.parametrize(("cut", "stall"), [(2, None), (None, 2)])
+async def test_a_redirect_is_followed_also_where_its_text_does_not_end(
+    cut: int | None, stall: int | None, session: Session, api: Origin
+) -> None:
+    """The address is known with the headers, so that the text is worth neither a try nor a wait."""
+    api.then("/a", Behaviour(redirect="/b", body=b"moved", cut_after=cut, stall_after=stall))
+    api.always["/b"] = Behaviour(status=200, headers=JSON, body=b"{}")
+
+    await session.request("GET", f"{api.url}/a")
+
+    assert (api.count("/a"), api.count("/b")) == (1, 1)
+
+
 @pytest.mark.parametrize("where", ["file:///etc/passwd", "gopher://x/", "http://[broken"])
 async def test_redirects_to_odd_places_are_refused(where: str, session: Session, api: Origin) -> None:
     api.always["/a"] = Behaviour(redirect=where)
