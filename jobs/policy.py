@@ -16,7 +16,7 @@ class Policy:
         default_factory=lambda: dict.fromkeys(Stage, 25)  # with these pauses, an outage of an hour is borne
     )
     max_faults_of_bugs: int = 3  # an error of ours is not mended by repetition
-    max_starts: int = 10  # a job whose worker ended so often, without an outcome, is set aside
+    max_vain_starts: int = 10  # a job whose worker ended so often, and that got nowhere, is set aside
     backoff_base_s: float = 2
     backoff_cap_s: float = 300
     stage_timeout_s: dict[Stage, float] = field(

@@ -126,7 +126,8 @@ class Run(BaseModel):
 
     step: int = 0  # counts the run's moves from job to job; a job's id ends with it
     job_id: str | None = None  # the one job that may move the run; None while parked and at the end
-    starts: int = 0  # times this job was started without an outcome: grows when workers die in it
+    starts: int = 0  # times this job was started; part of the fence
+    vain_starts: int = 0  # the same since it last got anywhere: grows when workers die in it
     tries: int = 0  # times the stage was started since the run entered it
     faults: int = 0  # charged failures of the stage since the run entered it
     worker: str | None = None  # who has, or had, the job in hand

@@ -39,7 +39,7 @@ async def _decide(run: Run, context: StageContext) -> Outcome:
             why = reason_to_end(run, context.now())
             if why is not None:
                 return await end_early(run, context, *why)
-            if run.starts > context.policy.max_starts:
+            if run.vain_starts > context.policy.max_vain_starts:
                 return _set_aside(run)
             return await STAGES[run.stage](run, context)
     except TimeoutError as error:
@@ -51,7 +51,7 @@ async def _decide(run: Run, context: StageContext) -> Outcome:
 def _set_aside(run: Run) -> Finish:
     """A job that ends its worker each time would end the fleet, one process after another."""
     text = (
-        f"set aside: its worker ended {run.starts - 1} times in {run.stage} without an outcome "
+        f"set aside: its worker ended {run.vain_starts - 1} times in {run.stage} without getting anywhere "
         f"(last on {run.worker or 'an unknown worker'}); look for a crash or a lack of memory, then retry"
     )
     failure = Failure(kind=FailureKind.BUG, type="WorkerEnded", message=text, stage=run.stage)

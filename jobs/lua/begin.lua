@@ -12,6 +12,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 redis.call('HINCRBY', KEYS[1], 'starts', 1)
+redis.call('HINCRBY', KEYS[1], 'vain_starts', 1)
 local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
 redis.call('HSET', KEYS[1], 'worker', ARGV[4])
 redis.call('HSETNX', KEYS[1], 'destination', ARGV[5])

@@ -43,7 +43,7 @@ for name, text in pairs(move.fields) do
 end
 redis.call('HSET', run, 'last_move', move.id, 'step', move.step + 1, 'state', move.state, 'stage', move.stage,
            'reason', move.reason, 'updated_at', now)
-redis.call('HDEL', run, 'starts')
+redis.call('HDEL', run, 'starts', 'vain_starts')
 if move.enters_stage then redis.call('HDEL', run, 'tries', 'faults') end
 if KEYS[10] ~= '' then redis.call('SET', KEYS[10], move.run_id) end
 redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = move.state, stage = move.stage, reason = move.reason,

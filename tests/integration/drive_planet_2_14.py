@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from planet import Auth, OrdersClient, Session, order_request, specs
+from planet import Auth, DataClient, OrdersClient, Session, data_filter, order_request, specs
 from planet.exceptions import APIError
 
 PLANET = "https://api.planet.com"
@@ -32,6 +33,8 @@ async def drive_client(url: str, folder: str, **options: Any) -> dict[str, Any]:
     """Do with the real client what a user's script does with it."""
     # The address of the bundles is written into a function of the client: its httpx.get is sent here instead.
     specs.httpx = SimpleNamespace(get=lambda address: httpx.get(address.replace(PLANET, url)))
+    if options.get("data"):
+        return await drive_data(url, folder, options["data"])
     auth = Auth.from_login("planet@example.com", "simulator-password", base_url=f"{url}/v0/auth")
     product = order_request.product(["20220304_093300_37_2430"], "analytic_8b_sr_udm2", "psscene")
     tools = [order_request.clip_tool(OREGON)] if options.get("tools") else None
@@ -57,6 +60,59 @@ async def drive_client(url: str, folder: str, **options: Any) -> dict[str, Any]:
             "listed": [entry["name"] async for entry in client.list_orders(name="oregon")],
             "files": [file.name for file in files],
         }
+
+
+async def drive_data(url: str, folder: str, api_key: str) -> dict[str, Any]:
+    """Search, save, count, activate, fetch and check with the real client."""
+    clear = data_filter.and_filter(
+        [
+            data_filter.geometry_filter(OREGON),
+            data_filter.date_range_filter("acquired", gte=datetime(2022, 1, 1, tzinfo=UTC), lt=datetime(2023, 1, 1)),  # noqa: DTZ001 — users pass such, and the client adds the Z
+            data_filter.range_filter("cloud_cover", lte=0.5),
+            data_filter.or_filter(
+                [data_filter.number_in_filter("pixel_resolution", [3]), data_filter.std_quality_filter()]
+            ),
+            data_filter.not_filter(data_filter.string_in_filter("ground_control", ["false"])),
+            data_filter.asset_filter(["ortho_visual", "basic_udm2"]),
+            data_filter.permission_filter(),
+        ]
+    )
+    async with Session(Auth.from_key(api_key)) as session:
+        client = DataClient(session, base_url=f"{url}/data/v1/")
+        items = [item async for item in client.search(["PSScene"], clear, limit=0)]
+        oldest = [item async for item in client.search(["PSScene"], clear, sort="acquired asc", limit=2)]
+        paged = [item async for item in client.search(["PSScene"], limit=600)]
+        saved = await client.create_search(["psscene"], clear, "clear", geometry=OREGON)
+        ran = [item["id"] async for item in client.run_search(saved["id"], limit=0)]
+        updated = await client.update_search(saved["id"], ["PSScene"], clear, "clearer", enable_email=True)
+        listed = [search["name"] async for search in client.list_searches(search_type="saved")]
+        got = await client.get_search(saved["id"])
+        await client.delete_search(saved["id"])
+        stats = await client.get_stats(["PSScene"], clear, "month")
+        changed = data_filter.update_filter("ground_control", gt=datetime(2022, 1, 1, tzinfo=UTC))
+        fetched = await fetch_asset(client, items[0]["id"], Path(folder))
+        return {
+            "items": [item["id"] for item in items],
+            "oldest": [item["id"] for item in oldest],
+            "paged": len({item["id"] for item in paged}),
+            "ran": ran,
+            "names": [saved["name"], updated["name"], got["name"], *listed],
+            "left": [search["name"] async for search in client.list_searches(search_type="saved")],
+            "counted": sum(bucket["count"] for bucket in stats["buckets"]),
+            "changed": len([item async for item in client.search(["PSScene"], changed, limit=5)]),
+            **fetched,
+        }
+
+
+async def fetch_asset(client: Any, item_id: str, folder: Path) -> dict[str, Any]:
+    """Activate an asset, wait for it, download it and check it."""
+    asset = await client.get_asset("PSScene", item_id, "ortho_visual")
+    await client.activate_asset(asset)
+    seen: list[str] = []
+    active = await client.wait_asset(asset, delay=0, callback=seen.append)
+    path = await client.download_asset(active, directory=folder)
+    client.validate_checksum(active, path)
+    return {"file": path.name, "seen": [seen[0], seen[-1]]}
 
 
 async def collect_refusals(url: str, client: Any, order_id: str, request: dict[str, Any]) -> dict[str, str]:

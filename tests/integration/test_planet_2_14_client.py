@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).with_name("drive_planet_2_14.py")
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator(SimulatorSettings(queued_s=0.1, running_s=0.1, rate_limits={})) as running:
+    with Simulator(SimulatorSettings(queued_s=0.1, running_s=0.1, activation_s=0.1, rate_limits={})) as running:
         yield running
 
 
@@ -64,6 +64,23 @@ def test_the_real_client_understands_a_refusal(simulator: Simulator, tmp_path: P
         "wrong key": "InvalidAPIKey",
         "bad item type": "BadQuery",
     }
+
+
+def test_the_real_client_searches_activates_and_fetches(simulator: Simulator, tmp_path: Path) -> None:
+    """Every method of its Data client works: searches by all filters, kept ones, statistics, and an asset's way."""
+    found = run_client(simulator, tmp_path, name="data", data=simulator.api_key)
+
+    assert len(found["items"]) > 20
+    assert all(item_id.startswith("2022") for item_id in found["items"])
+    assert set(found["oldest"]) == set(sorted(found["items"])[:2])
+    assert found["paged"] == 600
+    assert found["ran"] == found["items"]
+    assert found["names"] == ["clear", "clearer", "clearer", "clearer"]
+    assert found["left"] == []
+    assert found["counted"] == len(found["items"])
+    assert found["changed"] == 5
+    assert found["file"] == f"{found['items'][0]}_3B_Visual.tif"
+    assert found["seen"] == ["inactive", "active"]
 
 
 def test_the_real_client_pages_through_a_long_list(simulator: Simulator, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ async def test_a_run_past_its_deadline_expires_and_its_order_is_cancelled(slow: 
 
 
 async def test_a_job_that_ends_its_worker_each_time_is_set_aside(rig: Rig) -> None:
-    rig.run = new_run(starts=11)
+    rig.run = new_run(vain_starts=11)
 
     outcome = await rig.step()
 

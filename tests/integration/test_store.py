@@ -128,6 +128,17 @@ async def test_a_worker_whose_lease_came_back_may_not_commit_if_another_began_me
         await store.move(plan_move(first, Advance(Stage.WAIT, "created"), ME))
 
 
+async def test_a_job_that_makes_progress_is_not_counted_as_deadly(store: RunStore) -> None:
+    run = await submit(store)
+    for _ in range(3):
+        run = await take(store, run)
+    assert (run.starts, run.vain_starts) == (3, 3)
+
+    await store.note(run, ME, {}, {"a.tif": FileRecord(path="a.tif")})
+
+    assert (await take(store, run)).vain_starts == 2
+
+
 async def test_a_parked_run_has_no_job_and_is_moved_by_the_watcher(store: RunStore) -> None:
     run = await take(store, await submit(store))
     await store.move(plan_move(run, Park(0, "waiting for Planet"), ME))

@@ -10,7 +10,7 @@ redis.call('DEL', KEYS[2])
 redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[3]), ARGV[2])
 if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('DECR', KEYS[3]) end
 if KEYS[4] ~= '' and redis.call('HGET', KEYS[4], 'job_id') == ARGV[2] then
-  for _, count in ipairs({'starts', 'tries'}) do
+  for _, count in ipairs({'vain_starts', 'tries'}) do
     if tonumber(redis.call('HGET', KEYS[4], count) or '0') > 0 then redis.call('HINCRBY', KEYS[4], count, -1) end
   end
 end
