@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+import anyio.lowlevel  # httpx requires it
 import httpx
 
 from planet_sdk.answers import retry_after_s, typed_errors
@@ -230,7 +231,7 @@ class Session:
         Raises:
             APIError, RequestError, SessionClosed: as `request`.
         """
-        self._stay_in_one_loop(call)
+        await self._stay_in_one_loop(call)
         async with AsyncExitStack() as held:
             if call.kind in _BODIES:
                 with budget.excused():
@@ -241,10 +242,14 @@ class Session:
             finally:
                 await answer.aclose()
 
-    def _stay_in_one_loop(self, call: Call) -> None:
+    async def _stay_in_one_loop(self, call: Call) -> None:
         """Raise ClientError in a loop other than the first: connections and queues of that one cannot be used here."""
         loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
+        if self._loop is None:
+            self._loop = loop
+            # Loads what httpx would load when the first request has had its turn: it would arrive late, and too close
+            # to the ones after it.
+            await anyio.lowlevel.checkpoint()
         if self._loop is not loop:
             raise ClientError(
                 f"{call!r} was not sent: the session belongs to another event loop; make a Session in each asyncio.run"
