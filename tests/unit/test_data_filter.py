@@ -8,7 +8,7 @@ from typing import Any
 
 import planet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planet_sdk import data_filter, exceptions
@@ -45,6 +45,7 @@ def test_every_filter_of_planet_2_14_is_there() -> None:
     assert data_filter.__all__ == BUILDERS
 
 
+@settings(deadline=None)
 @given(names, st.tuples(times, times, times, times))
 def test_ranges_of_times_are_those_of_planet_2_14(name: str, bounds: tuple[datetime | None, ...]) -> None:
     """Also the refusal of a range without bounds, and the Z behind times without a time zone."""
@@ -52,17 +53,20 @@ def test_ranges_of_times_are_those_of_planet_2_14(name: str, bounds: tuple[datet
     assert outcome(ours, name, *bounds) == outcome(theirs, name, *bounds)
 
 
+@settings(deadline=None)
 @given(names, st.tuples(numbers, numbers, numbers, numbers))
 def test_ranges_of_numbers_are_those_of_planet_2_14(name: str, bounds: tuple[float | None, ...]) -> None:
     assert outcome(data_filter.range_filter, name, *bounds) == outcome(THEIRS.range_filter, name, *bounds)
 
 
+@settings(deadline=None)
 @given(names, times, times)
 def test_update_filters_are_those_of_planet_2_14(name: str, gt: datetime | None, gte: datetime | None) -> None:
     ours, theirs = data_filter.update_filter, THEIRS.update_filter
     assert outcome(ours, name, gt=gt, gte=gte) == outcome(theirs, name, gt=gt, gte=gte)
 
 
+@settings(deadline=None)
 @given(names, lists)
 def test_filters_on_lists_are_those_of_planet_2_14(name: str, values: list[Any]) -> None:
     for builder in ("number_in_filter", "string_in_filter"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, assert_type
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -244,6 +244,12 @@ async def test_a_base_url_of_its_own_is_used(api: Origin, session: Session) -> N
     serve_pages(api, "/elsewhere/quick-search", "features", [feature("a")])
 
     assert await ids(session.client("data", f"{api.url}/elsewhere/").search(["PSScene"])) == "a"
+
+
+async def test_the_name_of_a_client_tells_type_checkers_its_type(session: Session) -> None:
+    assert isinstance(assert_type(session.client("data"), DataClient), DataClient)
+    with pytest.raises(exceptions.ClientError, match=r"no client named 'subscriptions'; there are 'data' and 'orders'"):
+        session.client("subscriptions")
 
 
 async def test_every_request_counts_against_the_data_apis_limit(api: Origin, session: Session, time: Time) -> None:
