@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from planet_sdk.clients.asset import ACTIVE, expected_of, location_of, name_of, status_of
+from planet_sdk.clients.asset_json import ACTIVE, expected_of, location_of, name_of, status_of
 from planet_sdk.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from planet_sdk.clients.data import DataClient
+    from planet_sdk.clients.assets import AssetsClient
 
 # What was active a moment ago is so again within seconds; a cold start, of up to 45 minutes, is left to the caller.
 POLLS_AFTER_REACTIVATION = 12
@@ -22,7 +22,7 @@ class AssetLink:
         asset: as it was when the download began.
     """
 
-    def __init__(self, client: DataClient, asset: dict[str, Any]) -> None:
+    def __init__(self, client: AssetsClient, asset: dict[str, Any]) -> None:
         self._client = client
         self._asset = asset
         self._renewals = 0

@@ -162,6 +162,12 @@ async def test_a_saved_search_is_run(api: Origin, data: DataClient) -> None:
     assert query(api) == {"_sort": ["acquired desc"]}
 
 
+async def test_an_item_is_read(api: Origin, data: DataClient) -> None:
+    api.always[f"{V1}/item-types/PSScene/items/a"] = answer(feature("a"))
+
+    assert await data.get_item("PSScene", "a") == feature("a")
+
+
 async def test_statistics_are_asked_for(api: Origin, data: DataClient) -> None:
     api.always[STATS] = answer({"buckets": [{"count": 1}]})
 
