@@ -1,4 +1,4 @@
-"""A local stand-in for Planet's Auth, Orders and download services, true to them, which can misbehave on command.
+"""A local stand-in for Planet's Auth, Orders, Data and download services, true to them, which can misbehave on command.
 
     from planet_sdk.simulator import Simulator, SimulatorSettings
 

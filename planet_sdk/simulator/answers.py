@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from .faults import ANSWERS, ERROR_BODIES, Fault, FaultKind
+from .faults import ANSWERS, ERROR_BODIES, LINKS, Fault, FaultKind
 from .orders import Order
 from .refusals import Refusal
 from .world import World
 
+DATA_PATH = "/data/v1"
 RATE_BODY = "max rate reached: retry-in 200ms"
 
 
@@ -42,6 +43,11 @@ class Call:
         return f"{self.base_url}/compute/ops/orders/v2"
 
     @property
+    def data_url(self) -> str:
+        """The address of the Data API, as this client would write it."""
+        return f"{self.base_url}{DATA_PATH}"
+
+    @property
     def order(self) -> Order | None:
         """The order that the path names, if it is this account's."""
         return self.world.book.get(self.api_key, self.request.path_params.get("order_id", ""))
@@ -51,10 +57,18 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
 class Endpoint:
-    """ASGI app around one handler: authentication, rate limit, faults, errors, and a note in the journal."""
+    """ASGI app around one handler: authentication, rate limit, faults, errors, and a note in the journal.
 
-    def __init__(self, world: World, name: str, handler: Handler, *, needs_key: bool = True) -> None:
+    Args:
+        name: What faults and reports call it.
+        budget: Which rate limit its requests count against; by default one of its own.
+    """
+
+    def __init__(
+        self, world: World, name: str, handler: Handler, *, needs_key: bool = True, budget: str | None = None
+    ) -> None:
         self._world, self._name, self._handler, self._needs_key = world, name, handler, needs_key
+        self._budget = budget or name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -64,7 +78,7 @@ class Endpoint:
             raw = await request.body()
         except ClientDisconnect:
             return
-        api_key = read_key(request) if name != "link" else read_account(world, request)
+        api_key = read_key(request) if name not in LINKS else read_account(world, request)
         world.journal.note_request(name, api_key)
         if refusal := self._refuse(api_key):
             await self._answer(refusal, scope, receive, send)
@@ -81,7 +95,7 @@ class Endpoint:
         if self._needs_key and api_key not in world.settings.api_keys:
             world.journal.auth_failures += 1
             return JSONResponse({"message": "Please enter your API key.", "errors": []}, 401)
-        if not world.limits.admit(self._name, api_key):
+        if not world.limits.admit(self._budget, api_key):
             world.journal.rate_limited += 1
             return describe_rate_limit(world.settings.retry_after_s)
         return None
@@ -98,14 +112,30 @@ class Endpoint:
 
     def _name_subjects(self, request: Request, api_key: str, body: Any) -> tuple[str, ...]:
         """What a fault may call this request: the order's name first, since that is the same in every run."""
-        if self._name == "link":
+        if self._name in LINKS:
             return self._world.name_subjects(self._world.links.read_key(request.query_params.get("token", "")))
+        if self._name.startswith("data_") and (subjects := name_data_subjects(self._world, request, api_key)):
+            return subjects
         order_id = request.path_params.get("order_id", "")
         if order := self._world.book.get(api_key, order_id):
             return order.name, order_id
         if isinstance(body, dict) and isinstance(body.get("name"), str):
             return (body["name"],)
         return (order_id,)
+
+
+def name_data_subjects(world: World, request: Request, api_key: str) -> tuple[str, ...]:
+    """What a fault may call a request to the Data API: the asset, item or search that its address names, if any."""
+    names = request.path_params
+    if "token" in names:
+        asset = world.shelf.find_by_token(names["token"])
+        return asset.subjects if asset else (names["token"],)
+    if "item_id" in names:
+        return names["item_id"], names["item_type"]
+    if "search_id" in names:
+        search = world.searches.get(api_key, names["search_id"])
+        return (search.name, search.id) if search else (names["search_id"],)
+    return ()
 
 
 def read_key(request: Request) -> str:

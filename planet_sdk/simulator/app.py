@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from . import api
-from .answers import Endpoint, Handler
+from . import api, data_api
+from .answers import DATA_PATH, Endpoint, Handler
 from .control import list_control_routes
-from .links import BUCKET
+from .links import BUCKET, DATA_DOWNLOAD
 from .storage import Storage
 from .world import World
 
@@ -22,6 +22,7 @@ def make_app(world: World) -> Starlette:
     """The ASGI app that answers for Planet out of `world`."""
     routes = [
         *_list_routes(world),
+        *_list_data_routes(world),
         Route(f"{BUCKET}/{{key:path}}", Storage(world)),
         *list_control_routes(world),
         Route("/{path:path}", Endpoint(world, "unknown", api.refuse_unknown)),
@@ -57,6 +58,32 @@ def _list_routes(world: World) -> list[Route]:
         route("GET", f"{ORDERS_PATH}/bundles/spec", "spec", api.show_spec, needs_key=False),
         route("GET", f"{download}/", "link", api.download, needs_key=False),
         route("GET", download, "link", api.download, needs_key=False),
+    ]
+
+
+def _list_data_routes(world: World) -> list[Route]:
+    searches, asset = f"{DATA_PATH}/searches", f"{DATA_PATH}/assets/{{token}}"
+    item = f"{DATA_PATH}/item-types/{{item_type}}/items/{{item_id}}"
+
+    def route(method: str, path: str, name: str, handler: Handler, budget: str = "data") -> Route:
+        return Route(path, Endpoint(world, name, handler, budget=budget), methods=[method])
+
+    return [
+        route("POST", f"{DATA_PATH}/quick-search", "data_search", data_api.quick_search),
+        route("GET", f"{searches}/{{search_id}}/results", "data_search", data_api.run_search),
+        route("POST", searches, "data_searches", data_api.create_search),
+        route("GET", searches, "data_searches", data_api.list_searches),
+        route("GET", f"{searches}/{{search_id}}", "data_searches", data_api.get_search),
+        route("PUT", f"{searches}/{{search_id}}", "data_searches", data_api.update_search),
+        route("DELETE", f"{searches}/{{search_id}}", "data_searches", data_api.delete_search),
+        route("POST", f"{DATA_PATH}/stats", "data_stats", data_api.count_items),
+        route("GET", item, "data_item", data_api.get_item),
+        route("GET", f"{item}/assets", "data_assets", data_api.list_assets),
+        route("GET", f"{item}/assets/", "data_assets", data_api.list_assets),
+        route("GET", asset, "data_assets", data_api.get_asset),
+        route("GET", f"{asset}/activate", "data_activate", data_api.activate, "data_activate"),
+        route("POST", f"{asset}/activate", "data_activate", data_api.activate, "data_activate"),
+        Route(DATA_DOWNLOAD, Endpoint(world, "data_link", api.download, needs_key=False), methods=["GET"]),
     ]
 
 

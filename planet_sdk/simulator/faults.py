@@ -46,6 +46,9 @@ class FaultKind(StrEnum):
     ORDER_UNLISTED = "order_unlisted"
     EVIL_NAME = "evil_name"
 
+    ASSET_STUCK = "asset_stuck"
+    """The activation never ends."""
+
 
 ANSWERS = (FaultKind.DROP_REQUEST, FaultKind.ERROR, FaultKind.TOO_MANY_REQUESTS, FaultKind.DROP_REPLY)
 """Kinds that take the place of an answer, at any endpoint."""
@@ -73,7 +76,16 @@ ORDERS = (
 )
 """Kinds that are decided when an order is created."""
 
-_OTHERS: Mapping[str, tuple[FaultKind, ...]] = {"create": ORDERS, "link": (FaultKind.MISDIRECT,), "storage": BODIES}
+LINKS = frozenset({"link", "data_link"})
+"""The endpoints that download links lead to, before the storage."""
+
+_OTHERS: Mapping[str, tuple[FaultKind, ...]] = {
+    "create": ORDERS,
+    "data_activate": (FaultKind.ASSET_STUCK,),
+    "data_link": (FaultKind.MISDIRECT,),
+    "link": (FaultKind.MISDIRECT,),
+    "storage": BODIES,
+}
 
 ERROR_BODIES: Mapping[int, str] = {
     500: "Internal Server Error",
@@ -94,9 +106,12 @@ class Fault:
 
     kind: FaultKind
     endpoint: str = "*"
-    """create, get, list, cancel, bulk_cancel, stats, spec, login, link, storage, or a pattern of these."""
+    """create, get, list, cancel, bulk_cancel, stats, spec, login, link, storage; of the Data API data_search (results,
+    quick or not), data_searches (what is kept), data_stats, data_item, data_assets, data_activate, data_link; or a
+    pattern of these."""
     subject: str = "*"
-    """Pattern of the file's name or path (link, storage), the order's name or id (the others)."""
+    """Pattern of the file's name or path (link, data_link, storage); the search's name or id, the item's id, the
+    asset's type or `item/type` (the other data endpoints); the order's name or id (all others)."""
     times: int | None = 1
     """How many requests it hits; None is every one."""
     status: int = 503
@@ -197,7 +212,7 @@ class Faults:
     def take(self, endpoint: str, subjects: tuple[str, ...]) -> dict[FaultKind, Fault]:
         """The faults that hit this request, used up by it; one that replaces the answer leaves all others waiting."""
         self._asked[endpoint, subjects[0]] += 1
-        for kind in (*ANSWERS, FaultKind.EXPIRED_LINK) if endpoint in {"link", "storage"} else ANSWERS:
+        for kind in (*ANSWERS, FaultKind.EXPIRED_LINK) if endpoint in {"storage", *LINKS} else ANSWERS:
             if fault := self._next(kind, endpoint, subjects):
                 return {kind: fault}
         return self._take_all(_OTHERS.get(endpoint, ()), endpoint, subjects)

@@ -11,12 +11,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .item_ids import read_item_id
+
 Point: TypeAlias = tuple[float, float]
 Ring: TypeAlias = tuple[Point, ...]
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""West, south, east, north."""
 
 WGS84 = 4326
 WEB_MERCATOR = 3857
 EQUATOR_M = 6_378_137.0
+_HALF_HEIGHT, _HALF_WIDTH, _TILT = 0.045, 0.13, 0.03  # of a scene, in degrees at the equator
 _CLOSED_RING = 4  # three corners and the first one again
 
 
@@ -37,14 +43,33 @@ def read_rings(geometry: Any) -> tuple[Ring, ...]:
 
 
 def item_footprint(item_id: str) -> dict[str, Any]:
-    """A plausible scene outline, always the same for an item: a tilted strip somewhere between 55 S and 65 N."""
-    digest = hashlib.sha256(item_id.encode()).digest()
-    lon = -179 + 358 * int.from_bytes(digest[:4], "big") / 2**32
-    lat = -55 + 120 * int.from_bytes(digest[4:8], "big") / 2**32
-    half_lat, half_lon, tilt = 0.045, 0.13 / max(math.cos(math.radians(lat)), 0.2), 0.03
+    """A plausible scene outline, always the same for an item, where its id says; without a place somewhere by hash."""
+    known = read_item_id(item_id)
+    if known is not None:
+        outline = outline_scene(known.lon, known.lat)
+    else:
+        digest = hashlib.sha256(item_id.encode()).digest()
+        lon = -179 + 358 * int.from_bytes(digest[:4], "big") / 2**32
+        lat = -55 + 120 * int.from_bytes(digest[4:8], "big") / 2**32
+        outline = outline_scene(lon, lat)
+    return {"type": "Polygon", "coordinates": [[list(point) for point in outline]]}
+
+
+def outline_scene(lon: float, lat: float) -> Ring:
+    """The outline of a scene around this centre: a tilted strip, about 29 km wide and 10 km high."""
+    half_lat, half_lon, tilt = _HALF_HEIGHT, _HALF_WIDTH / narrow(lat), _TILT
     corners = [(-1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1)]
-    ring = [[round(lon + x * half_lon + y * tilt, 6), round(lat + y * half_lat - x * tilt, 6)] for x, y in corners]
-    return {"type": "Polygon", "coordinates": [ring]}
+    return tuple((round(lon + x * half_lon + y * tilt, 6), round(lat + y * half_lat - x * tilt, 6)) for x, y in corners)
+
+
+def reach_of_scene(lat: float) -> tuple[float, float]:
+    """How far, at most, an outline reaches from its centre: to the north and south, and to the east and west."""
+    return _HALF_HEIGHT + _TILT, _HALF_WIDTH / narrow(lat) + _TILT
+
+
+def narrow(lat: float) -> float:
+    """How much shorter a degree of longitude is here than at the equator; near the poles scenes stop to widen."""
+    return max(math.cos(math.radians(lat)), 0.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import jwt
 
 from .clock import MICROSECONDS, Clock, as_datetime, format_time, parse_time
 
+ORDERS_DOWNLOAD = "/compute/ops/download/"
+DATA_DOWNLOAD = "/data/v1/download"
 BUCKET = "/compute-orders-live"
 _ALGORITHM = "HS512"
 
@@ -36,8 +38,11 @@ class Links:
         """Make every link given out so far one that has expired."""
         self._void_before = self._minted
 
-    def mint(self, key: str, api_key: str, base_url: str, storage_url: str) -> Link:
-        """A new link to the object at `key`; each call gives another one to the same bytes."""
+    def mint(self, key: str, api_key: str, base_url: str, storage_url: str, path: str = ORDERS_DOWNLOAD) -> Link:
+        """A new link to the object at `key`, by way of the download endpoint at `path`.
+
+        Each call gives another one to the same bytes.
+        """
         now_s = int(self._clock.now_s())
         expires_s = now_s + self._ttl_s
         claims = {
@@ -50,7 +55,7 @@ class Links:
             "url": self.sign(key, storage_url, now_s),
         }
         token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
-        return Link(f"{base_url}/compute/ops/download/?token={token}", format_time(expires_s * MICROSECONDS))
+        return Link(f"{base_url}{path}?token={token}", format_time(expires_s * MICROSECONDS))
 
     def sign(self, key: str, storage_url: str, now_s: int) -> str:
         """A signed address of the object, of the form that Google's storage uses."""

@@ -100,6 +100,13 @@ def list_files(request: Mapping[str, Any], order_id: str, left_out: Iterable[str
     return (*{file.path: file for file in files}.values(), MANIFEST)
 
 
+def name_asset_file(item_type: str, item_id: str, asset: str) -> OrderFile:
+    """The file behind an item's asset, as it is without any tool."""
+    tools = _Tools(())
+    name, _ = next(_name_asset(item_id, asset, tools))
+    return OrderFile(f"{item_type}/{name}", asset, item_id, item_type, rings=tools.rings(item_id))
+
+
 class _Tools:
     """What an order's tool chain does to names and places."""
 

@@ -44,6 +44,11 @@ def refuse_order(field: str, message: str) -> Refusal:
     return Refusal(400, {"field": {field: [{"message": message}]}, "general": [{"message": "Unable to accept order"}]})
 
 
+def refuse_field(field: str, message: str) -> Refusal:
+    """400, in the shape that the Data API gives to a fault in one field of a request."""
+    return Refusal(400, {"field": {field: [{"message": message}]}, "general": []})
+
+
 def refuse_generally(message: str, status: int = 400) -> Refusal:
     """400, in the shape that Planet gives to a fault that belongs to no field."""
     return Refusal(status, {"field": None, "general": [{"message": message}]})
@@ -144,12 +149,12 @@ def _check_items(
 ) -> tuple[str, ...]:
     items = [(item, product["item_type"]) for product in products for item in product.get("item_ids", ())]
     for item, item_type in items:
-        if not _is_id(item) or _is_like(item, settings.missing_items):
+        if not _is_id(item) or is_like(item, settings.missing_items):
             raise refuse_order("Details", f"Item ID {item} / Item Type {item_type} doesn't exist")
-    forbidden = [item for item, _ in items if _is_like(item, settings.forbidden_items)]
+    forbidden = [item for item, _ in items if is_like(item, settings.forbidden_items)]
     if forbidden and (not partial or len(forbidden) == len(items)):
         raise refuse_generally("Order request resulted in no acceptable assets. Likely due to lack of permissions.")
-    left_out = (item for item, _ in items if item in forbidden or _is_like(item, settings.unavailable_items))
+    left_out = (item for item, _ in items if item in forbidden or is_like(item, settings.unavailable_items))
     return tuple(dict.fromkeys(left_out))
 
 
@@ -172,5 +177,6 @@ def _is_file_name(value: Any) -> bool:
     return isinstance(value, str) and not set(value) & set("/\\\0")
 
 
-def _is_like(item: str, patterns: Iterable[str]) -> bool:
+def is_like(item: str, patterns: Iterable[str]) -> bool:
+    """Does one of these shell patterns match the item's id?"""
     return any(fnmatchcase(item, pattern) for pattern in patterns)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
@@ -17,9 +18,15 @@ PLANET_RATE_LIMITS: Mapping[str, int] = MappingProxyType(
         "stats": 5,
         "link": 5,
         "spec": 10,
+        "data": 10,
+        "data_activate": 5,
+        "data_link": 15,
     }
 )
-"""Requests a second and API key that Planet allows, by kind of request, as its documentation says."""
+"""Requests a second and API key that Planet allows, by kind of request, as its documentation says.
+
+`data` is one budget for all requests to the Data API that are not named.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,17 @@ class SimulatorSettings:
     """Items the account may not download: refused, or omitted from an order of type partial."""
     unavailable_items: tuple[str, ...] = ()
     """Items that lack an asset: a full order fails, an order of type partial goes without them."""
+
+    catalogue_start: date = date(2016, 1, 1)
+    """First day of the items that searches find."""
+    catalogue_end: date | None = None
+    """Last day of the items that searches find; None: they go on with the clock."""
+    scenes_per_day: int = 5
+    """Items of each type and day, all over the world, that every search looks at."""
+    revisit_days: int = 3
+    """A search for a place finds, beside those, a scene of it every so many days."""
+    activation_s: float = 1.0
+    """From the activation of an asset until it can be downloaded, varied by `jitter`."""
 
     scene_size_px: int = 96
     """Longer edge of the GeoTIFFs."""
