@@ -56,10 +56,7 @@ class AssetsClient:
 
     async def list_item_assets(self, item_type_id: str, item_id: str) -> dict[str, Any]:
         """Return the item's assets by their type."""
-        item_url = (
-            f"{self._base_url}/item-types/{segment(item_type_id, 'item type')}/items/{segment(item_id, 'item id')}"
-        )
-        return object_of(await self._request("GET", f"{item_url}/assets"))
+        return object_of(await self._request("GET", f"{self._item_url(item_type_id, item_id)}/assets"))
 
     async def get_asset(self, item_type_id: str, item_id: str, asset_type_id: str) -> dict[str, Any]:
         """Return one asset of an item.

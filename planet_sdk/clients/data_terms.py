@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -58,15 +58,15 @@ def unless_default(name: str, value: str, default: str) -> dict[str, str]:
     return {} if value == default else {name: value}
 
 
-def item_types_of(names: Sequence[str]) -> list[str]:
+def item_types_of(names: Iterable[str]) -> list[str]:
     """Return the item types in Planet's spelling.
 
     Raises:
         SpecificationException: Planet has no such item type.
-        ClientError: it is no list.
+        ClientError: it is a single name.
     """
-    if isinstance(names, str) or not isinstance(names, Collection):
-        raise ClientError(f"item types are a list of names, not {names!r}")
+    if isinstance(names, str):  # its letters are no item types
+        raise ClientError(f"item types are a list, as in [{names!r}]")
     return [validate_data_item_type(name) for name in names]
 
 
