@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from planet_sdk import Auth, DataClient, Session, data_filter, exceptions
 from planet_sdk.limits import LocalLimiter
-from planet_sdk.simulator import Simulator, SimulatorSettings
+from planet_sdk.retry import RetryPolicy
+from planet_sdk.simulator import FaultKind, FaultPlan, Simulator, SimulatorSettings
+from tests.integration.transport.conftest import lying
 
 FIELD = {
     "type": "Polygon",
@@ -29,10 +32,32 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
+def hostile(simulator: Simulator) -> Iterator[Simulator]:
+    """The simulator, where a third of all requests meets with some mishap."""
+    rates = {
+        FaultKind.ERROR: 0.15,
+        FaultKind.TOO_MANY_REQUESTS: 0.1,
+        FaultKind.DROP_REPLY: 0.1,
+        FaultKind.EXPIRED_LINK: 0.05,
+        FaultKind.CUT_BODY: 0.3,
+        FaultKind.CORRUPT_BODY: 0.1,
+    }
+    simulator.set_plan(FaultPlan(seed=5, rates=rates, retry_after_s=None))
+    yield simulator
+    simulator.clear_faults()
+    simulator.set_plan(FaultPlan())
+
+
+@pytest.fixture
 async def data(simulator: Simulator) -> AsyncIterator[DataClient]:
     auth = Auth.from_key(simulator.api_key)
-    async with Session(auth, base_url=simulator.url, limiter=LocalLimiter({})) as session:
+    retry = RetryPolicy(max_tries=20, sleep=no_sleep)
+    async with Session(auth, base_url=simulator.url, limiter=LocalLimiter({}), retry=retry) as session:
         yield session.client("data")
+
+
+async def no_sleep(_: float) -> None:
+    await asyncio.sleep(0)
 
 
 async def found(data: DataClient, **wanted: Any) -> list[dict[str, Any]]:
@@ -92,3 +117,20 @@ async def test_an_asset_is_activated_awaited_brought_home_and_checked(data: Data
     data.validate_checksum(asset, path)
     assert (statuses[0], statuses[-1]) == ("inactive", "active")
     assert await data.download_asset(asset, directory=tmp_path) == path
+
+
+async def test_assets_come_home_right_whatever_happens_on_the_way(
+    hostile: Simulator, data: DataClient, tmp_path: Path
+) -> None:
+    async def bring(item_id: str) -> None:
+        asset = await data.get_asset("PSScene", item_id, "ortho_analytic_4b")
+        await data.activate_asset(asset)
+        asset = await data.wait_asset(asset, delay=0, max_attempts=0)
+        path = await data.download_asset(asset, directory=tmp_path)
+        data.validate_checksum(asset, path)
+
+    items = await found(data, limit=12)
+    await asyncio.gather(*[bring(item["id"]) for item in items])
+
+    assert len(lying(tmp_path)) == len(items) == 12
+    assert hostile.report().faults
