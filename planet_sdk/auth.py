@@ -6,7 +6,7 @@ import abc
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import jwt
@@ -16,6 +16,9 @@ from planet_sdk.exceptions import APIKeyAuthException, AuthException
 from planet_sdk.identity import ENV_API_KEY, base_url_or_default
 from planet_sdk.models import Response
 from planet_sdk.secret_file import read_secrets, store_secrets
+
+if TYPE_CHECKING:
+    from planet_sdk.oauth import OAuthM2M
 
 __all__ = ["APIKeyAuth", "APIKeyAuthException", "Auth", "AuthClient", "AuthException", "AuthType", "default_auth"]
 
@@ -82,6 +85,21 @@ class Auth(abc.ABC):
         if not isinstance(key := claims.get("api_key"), str):
             raise AuthException("the login was accepted, but the answer holds no API key; set PL_API_KEY instead")
         return APIKeyAuth(key)
+
+    @staticmethod
+    def from_oauth_m2m(client_id: str, client_secret: str) -> OAuthM2M:
+        """Return the credentials of a service account: tokens are fetched, shared and renewed as requests need them.
+
+        Args:
+            client_id: of the service account.
+            client_secret: of the service account.
+
+        Raises:
+            AuthException: one of them is empty.
+        """
+        from planet_sdk.oauth import OAuthM2M  # noqa: PLC0415 — it is an Auth itself
+
+        return OAuthM2M(client_id, client_secret)
 
     @classmethod
     @abc.abstractmethod
@@ -189,14 +207,18 @@ class APIKeyAuth(httpx.BasicAuth, Auth):
         return self._key
 
 
-def default_auth() -> APIKeyAuth:
-    """Return the credentials of PL_API_KEY, else of the secret file.
+def default_auth() -> AuthType:
+    """Return the credentials of PL_API_KEY, else of PL_AUTH_CLIENT_ID and its secret, else of the secret file.
 
     Raises:
-        AuthException: there are none in either place, or those that are there are broken.
+        AuthException: there are none in any place, or those that are there are broken.
     """
+    from planet_sdk.oauth import OAuthM2M  # noqa: PLC0415 — it is an Auth itself
+
     if os.environ.get(ENV_API_KEY):
         return Auth.from_env()
+    if (machine := OAuthM2M.from_environment()) is not None:
+        return machine
     try:
         return Auth.from_file()
     except AuthException as error:

@@ -34,14 +34,14 @@ def run_web_process(host: str | None, port: int | None) -> int:
 
 def _require_key(settings: Settings) -> None:
     """A worker without a key would fail every run: better it does not start."""
-    from planet_sdk import Auth  # noqa: PLC0415 — slow to import, and only the worker needs it
+    from planet_sdk.auth import Auth, default_auth  # noqa: PLC0415 — slow to import, and only the worker needs it
     from planet_sdk.exceptions import AuthException  # noqa: PLC0415 — as above
 
     try:
         if settings.api_key is not None:
             Auth.from_key(settings.api_key.get_secret_value())
         else:
-            Auth.from_file()
+            default_auth()
     except AuthException as error:
         raise CommandError(
             f"no usable Planet API key ({error}); mend it with: export PL_API_KEY=<your key>, or a line "
