@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.outcomes import Advance, Again, Finish
+from jobs.policy import Policy
 from jobs.run import FailureKind, Stage, State
 from planet_sdk.simulator import Fault, FaultKind
 from tests.stage_rig import QUICK, RUN_ID, START, Rig, new_run, open_rig, request
@@ -222,6 +223,7 @@ async def test_a_run_that_has_its_order_places_no_other(rig: Rig) -> None:
 
 async def test_when_its_tries_are_used_up_the_run_fails_and_keeps_the_intent(rig: Rig) -> None:
     """Whoever retries it later has the order looked up first."""
+    rig.policy = Policy(max_faults={Stage.CREATE: 8})
     rig.simulator.add_fault(Fault(kind=FaultKind.DROP_REPLY, endpoint="create", times=None))
     rig.simulator.fail("list", status=500, times=None)
 
