@@ -109,7 +109,9 @@ class Settings(BaseSettings):
 
     # Planet
     api_key: SecretStr | None = Field(
-        default=None, validation_alias="PL_API_KEY", description="Planet API key; unset: the secret file ~/.planet.json"
+        default=None,
+        validation_alias="PL_API_KEY",
+        description="Planet API key; unset: PL_AUTH_CLIENT_ID and its secret, or ~/.planet.json",
     )
     api_url: Annotated[str, AfterValidator(_check_api_url)] = Field(
         default="https://api.planet.com", validation_alias="PL_API_URL", description="base address of Planet's APIs"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from worker.cli.desk import read_settings
 from worker.cli.exits import CommandError
 from worker.connection import open_redis
@@ -51,4 +53,5 @@ def _require_key(settings: Settings) -> None:
 
 def _configure_logs(settings: Settings) -> None:
     secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
+    secrets += filter(None, [os.environ.get("PL_AUTH_CLIENT_SECRET")])
     configure_logs(settings.log_level, settings.log_format, secrets=secrets)
