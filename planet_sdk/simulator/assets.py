@@ -6,12 +6,14 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from .catalogue import Catalogue
 from .clock import MICROSECONDS, Clock
+from .faults import FaultKind
 from .items import Item
 from .products import OrderFile, name_asset_file
 from .settings import SimulatorSettings
@@ -63,6 +65,7 @@ class AssetShelf:
     def __init__(self, settings: SimulatorSettings, catalogue: Catalogue, clock: Clock) -> None:
         self._settings, self._catalogue, self._clock = settings, catalogue, clock
         self._ready_us: dict[tuple[str, Asset], float] = {}
+        self._stale: set[str] = set()
 
     def find(self, item_type: str, item_id: str, asset_type: str) -> Asset | None:
         """The asset, if the item exists and has it."""
@@ -93,11 +96,22 @@ class AssetShelf:
             return AssetStatus.INACTIVE
         return AssetStatus.ACTIVE if ready_us <= self._clock.now_us() else AssetStatus.ACTIVATING
 
-    def activate(self, api_key: str, asset: Asset, *, is_stuck: bool = False) -> None:
-        """Let an inactive asset become active after a while, or never if it `is_stuck`; others stay as they are."""
+    def activate(self, api_key: str, asset: Asset, faults: Collection[FaultKind] = ()) -> None:
+        """Let an inactive asset become active after a while; one that is not inactive stays as it is."""
         jitter = self._settings.jitter * (2 * asset.item.chance(13) - 1)
-        after_us = math.inf if is_stuck else int(self._settings.activation_s * (1 + jitter) * MICROSECONDS)
+        after_us = (
+            math.inf
+            if FaultKind.ASSET_STUCK in faults
+            else int(self._settings.activation_s * (1 + jitter) * MICROSECONDS)
+        )
         self._ready_us.setdefault((api_key, asset), self._clock.now_us() + after_us)
+        self._stale.discard(asset.key)
+        if FaultKind.ASSET_STALE in faults:
+            self._stale.add(asset.key)
+
+    def is_stale(self, key: str) -> bool:
+        """Does storage refuse the links to this object until its asset is activated once more?"""
+        return key in self._stale
 
     def find_active(self, name: str) -> Asset | None:
         """The asset activated last whose file has this name."""

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from .clock import MICROSECONDS, Clock
 from .filters import Filter, Scope
 from .geometry import Box, narrow, reach_of_scene
-from .item_ids import EAST, NORTH, SOUTH, WEST, is_skysat, read_item_id, write_item_id
+from .item_ids import EAST, EPOCH_DAY, NORTH, SOUTH, WEST, is_skysat, read_item_id, write_item_id
 from .items import Item, list_item_types, throw_dice
 from .refusals import is_like
 from .settings import SimulatorSettings
@@ -19,7 +19,6 @@ from .settings import SimulatorSettings
 _ROW_DEG, _COLUMN_DEG = 0.08, 0.24  # scenes are a little larger than their cells, so that neighbours overlap
 _LOCAL_SCENES = 10_000  # of one search; of a larger area it sees every second, third, … cell
 _DAY_US = 86_400 * MICROSECONDS
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _KEPT_ITEMS = 100_000
 
 
@@ -77,11 +76,11 @@ class Catalogue:
     def _bound_days(self, scope: Scope, now_us: int) -> range:
         """The days, as ordinals, of the catalogue that the scope leaves."""
         settings = self._settings
-        first, last = settings.catalogue_start.toordinal(), _EPOCH_DAY + now_us // _DAY_US
+        first, last = settings.catalogue_start.toordinal(), EPOCH_DAY + now_us // _DAY_US
         if settings.catalogue_end is not None:
             last = min(last, settings.catalogue_end.toordinal())
-        first = max(first, _EPOCH_DAY + math.floor(max(scope.start_us, 0) / _DAY_US))
-        return range(first, int(min(last, _EPOCH_DAY + scope.end_us // _DAY_US)) + 1)
+        first = max(first, EPOCH_DAY + math.floor(max(scope.start_us, 0) / _DAY_US))
+        return range(first, int(min(last, EPOCH_DAY + scope.end_us // _DAY_US)) + 1)
 
     def _make_sample(self, item_type: str, day: int) -> tuple[str, ...]:
         """Scenes from all over the world, of cells that are photographed on this day."""
@@ -119,8 +118,8 @@ def _row_of(lat: float) -> int:
 
 @cache
 def _width_of(row: int) -> float:
-    """How many degrees of longitude a cell of this row is wide."""
-    return _COLUMN_DEG / narrow(_latitude_of(row))
+    """How many degrees of longitude a cell of this row is wide; a whole number of them goes round the world."""
+    return (EAST - WEST) / math.ceil((EAST - WEST) * narrow(_latitude_of(row)) / _COLUMN_DEG)
 
 
 def _latitude_of(row: int) -> float:
@@ -128,7 +127,7 @@ def _latitude_of(row: int) -> float:
 
 
 def _count_columns(row: int) -> int:
-    return int((EAST - WEST) / _width_of(row))
+    return round((EAST - WEST) / _width_of(row))
 
 
 def _columns_of(row: int, box: Box) -> range:

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response
 from .answers import Call
 from .assets import Asset, AssetStatus, describe_asset
 from .clock import as_datetime
-from .faults import FaultKind
 from .items import Item
 from .refusals import Refusal, refuse_field
 from .searches import PageQuery, Search, check_search, find_page, read_page_size, show_page
@@ -121,9 +120,9 @@ async def activate(call: Call) -> Response:
     asset, shelf = _find_asset(call), call.world.shelf
     if not asset.item.is_permitted:
         raise Refusal(401, {"field": None, "general": [{"message": "No permission to activate this asset."}]})
-    if shelf.status(call.api_key, asset) is AssetStatus.ACTIVE:
+    if shelf.status(call.api_key, asset) is AssetStatus.ACTIVE and not shelf.is_stale(asset.key):
         return Response(status_code=204)
-    shelf.activate(call.api_key, asset, is_stuck=FaultKind.ASSET_STUCK in call.faults)
+    shelf.activate(call.api_key, asset, call.faults.keys())
     return Response(status_code=202)
 
 

@@ -48,6 +48,8 @@ class FaultKind(StrEnum):
 
     ASSET_STUCK = "asset_stuck"
     """The activation never ends."""
+    ASSET_STALE = "asset_stale"
+    """The asset becomes active, but storage refuses its links until it has been activated once more."""
 
 
 ANSWERS = (FaultKind.DROP_REQUEST, FaultKind.ERROR, FaultKind.TOO_MANY_REQUESTS, FaultKind.DROP_REPLY)
@@ -76,12 +78,14 @@ ORDERS = (
 )
 """Kinds that are decided when an order is created."""
 
+ASSETS = (FaultKind.ASSET_STUCK, FaultKind.ASSET_STALE)
+"""Kinds that are decided when an asset is activated."""
 LINKS = frozenset({"link", "data_link"})
 """The endpoints that download links lead to, before the storage."""
 
 _OTHERS: Mapping[str, tuple[FaultKind, ...]] = {
     "create": ORDERS,
-    "data_activate": (FaultKind.ASSET_STUCK,),
+    "data_activate": ASSETS,
     "data_link": (FaultKind.MISDIRECT,),
     "link": (FaultKind.MISDIRECT,),
     "storage": BODIES,

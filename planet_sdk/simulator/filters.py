@@ -90,9 +90,7 @@ def read_filter(value: Any, path: str = "filter", depth: int = 0) -> Filter:
 
 def read_geometry(geometry: Any, path: str, relation: str = "intersects") -> Filter:
     """The filter for items that stand in a relation to this geometry, GeoJSON or a reference to a feature."""
-    test = _RELATIONS.get(relation)
-    if test is None:
-        raise refuse_field(f"{path}.relation", f"Unknown relation '{relation}'")
+    test = _RELATIONS[relation]
     if isinstance(geometry, dict) and geometry.get("type") == "ref":
         geometry = item_footprint(str(geometry.get("content")))
     try:
@@ -159,7 +157,10 @@ def _read_update(value: Mapping[str, Any], path: str) -> Filter:
 
 
 def _read_place(value: Mapping[str, Any], path: str) -> Filter:
-    return read_geometry(value.get("config"), f"{path}.config", str(value.get("relation") or "intersects"))
+    relation = value.get("relation") or "intersects"
+    if not isinstance(relation, str) or relation not in _RELATIONS:
+        raise refuse_field(f"{path}.relation", f"'{relation}' is none of {', '.join(_RELATIONS)}")
+    return read_geometry(value.get("config"), f"{path}.config", relation)
 
 
 def _read_numbers(value: Mapping[str, Any], path: str) -> Filter:

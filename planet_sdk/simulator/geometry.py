@@ -57,7 +57,7 @@ def item_footprint(item_id: str) -> dict[str, Any]:
 
 def outline_scene(lon: float, lat: float) -> Ring:
     """The outline of a scene around this centre: a tilted strip, about 29 km wide and 10 km high."""
-    half_lat, half_lon, tilt = _HALF_HEIGHT, _HALF_WIDTH / narrow(lat), _TILT
+    lon, half_lat, half_lon, tilt = keep_on_map(lon, lat), _HALF_HEIGHT, _HALF_WIDTH / narrow(lat), _TILT
     corners = [(-1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1)]
     return tuple((round(lon + x * half_lon + y * tilt, 6), round(lat + y * half_lat - x * tilt, 6)) for x, y in corners)
 
@@ -65,6 +65,12 @@ def outline_scene(lon: float, lat: float) -> Ring:
 def reach_of_scene(lat: float) -> tuple[float, float]:
     """How far, at most, an outline reaches from its centre: to the north and south, and to the east and west."""
     return _HALF_HEIGHT + _TILT, _HALF_WIDTH / narrow(lat) + _TILT
+
+
+def keep_on_map(lon: float, lat: float) -> float:
+    """The nearest longitude at which a scene's outline does not reach beyond 180 degrees."""
+    room = 180 - reach_of_scene(lat)[1]
+    return max(-room, min(lon, room))
 
 
 def narrow(lat: float) -> float:

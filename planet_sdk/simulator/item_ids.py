@@ -8,25 +8,27 @@ is an item, and orders, searches and downloads agree on where it lies.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
-WEST, EAST = -179.3, 179.3
-"""The first and the last longitude of a scene's centre; its outline stays within -180..180."""
+from .clock import MICROSECONDS
+
+WEST, EAST = -180.0, 180.0
 SOUTH, NORTH = -70.0, 80.0
+"""Where scenes are taken."""
 
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_S = 86_400
-_EAST_PASS_S = 81_168  # half past ten in the morning, local time, at the eastern end
+_EAST_PASS_S = 81_000  # half past ten in the morning, local time, at the eastern end
 _FIRST_SATELLITE, _SATELLITES = 0x2200, 768
 _SCENE_STEPS = 100 * _SATELLITES
 _SKYSAT_STEPS = 10_000
-_SCENE = re.compile(r"(\d{8})_(\d{6})(?:_(\d\d))?_([0-9a-f]{4})", re.ASCII)
-_SKYSAT = re.compile(r"(\d{8})_(\d{6})_(ssc\d{1,2})(?:d\d)?_u?(\d{4})", re.ASCII)
-_EPOCH = datetime.fromtimestamp(0, UTC)
+_SCENE = re.compile(r"(\d{8})_(\d\d)(\d\d)(\d\d)(?:_(\d\d))?_([0-9a-f]{4})", re.ASCII)
+_SKYSAT = re.compile(r"(\d{8})_(\d\d)(\d\d)(\d\d)_(ssc\d{1,2})(?:d\d)?_u?(\d{4})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemId:
+class ItemId(NamedTuple):
     """What an id says."""
 
     text: str
@@ -40,23 +42,31 @@ class ItemId:
 def read_item_id(text: str) -> ItemId | None:
     """What this id says, or None when it follows neither the scenes' pattern nor SkySat's."""
     if match := _SCENE.fullmatch(text):
-        day, time, hundredths, satellite = match[1], match[2], int(match[3] or 0), match[4]
-        step, steps = (int(satellite, 16) - _FIRST_SATELLITE) % _SATELLITES * 100 + hundredths, _SCENE_STEPS
+        day, hour, minute, second, hundredths, satellite = match.groups("0")
+        step, steps = (int(satellite, 16) - _FIRST_SATELLITE) % _SATELLITES * 100 + int(hundredths), _SCENE_STEPS
     elif match := _SKYSAT.fullmatch(text):
-        day, time, hundredths, satellite = match[1], match[2], 0, match[3].upper()
-        step, steps = int(match[4]), _SKYSAT_STEPS
+        day, hour, minute, second, satellite, number = match.groups()
+        satellite, hundredths, step, steps = satellite.upper(), "0", int(number), _SKYSAT_STEPS
     else:
         return None
-    hour, minute, second = int(time[:2]), int(time[2:4]), int(time[4:])
+    day_us = _start_day(day)
+    if day_us is None or hour > "23" or minute > "59" or second > "59":
+        return None
+    second_of_day = int(hour) * 3600 + int(minute) * 60 + int(second)
+    lon = EAST - (EAST - WEST) * ((second_of_day - _EAST_PASS_S) % _DAY_S) / (_DAY_S - 1)
+    lat = SOUTH + (NORTH - SOUTH) * (step + 0.5) / steps
+    acquired_us = day_us + second_of_day * MICROSECONDS + int(hundredths) * (MICROSECONDS // 100)
+    return ItemId(text, acquired_us, lon, lat, satellite, steps == _SKYSAT_STEPS)
+
+
+@lru_cache(10_000)
+def _start_day(text: str) -> int | None:
+    """Microseconds since the epoch at which a day begins; None for one that there is not, or that is before it."""
     try:
-        moment = datetime(int(day[:4]), int(day[4:6]), int(day[6:]), hour, minute, second, tzinfo=UTC)
+        days = date(int(text[:4]), int(text[4:6]), int(text[6:])).toordinal() - EPOCH_DAY
     except ValueError:
         return None
-    acquired_us = (moment - _EPOCH) // timedelta(microseconds=1) + hundredths * 10_000
-    passed_s = (hour * 3600 + minute * 60 + second - _EAST_PASS_S) % _DAY_S
-    lon = EAST - (EAST - WEST) * passed_s / (_DAY_S - 1)
-    lat = SOUTH + (NORTH - SOUTH) * (step + 0.5) / steps
-    return ItemId(text, acquired_us, round(lon, 6), round(lat, 6), satellite, steps == _SKYSAT_STEPS)
+    return days * _DAY_S * MICROSECONDS if days >= 0 else None
 
 
 def write_item_id(item_type: str, day: date, lon: float, lat: float) -> str:

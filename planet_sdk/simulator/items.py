@@ -13,7 +13,7 @@ from typing import Any
 
 from .bundles import load_spec
 from .clock import MICROSECONDS, as_datetime, format_time
-from .geometry import Box, Ring, outline_scene, reach_of_scene
+from .geometry import Box, Ring, keep_on_map, outline_scene, reach_of_scene
 from .item_ids import ItemId
 
 MAX_PUBLISH_DELAY_US = 12 * 3600 * MICROSECONDS
@@ -107,8 +107,8 @@ class Item:
 
     def is_near(self, box: Box) -> bool:
         """May its outline touch the box? Quicker to tell than whether it does."""
-        lon, lat = self.known.lon, self.known.lat
-        north_deg, east_deg = reach_of_scene(lat)
+        lat = self.known.lat
+        lon, (north_deg, east_deg) = keep_on_map(self.known.lon, lat), reach_of_scene(lat)
         return box[1] - north_deg <= lat <= box[3] + north_deg and box[0] - east_deg <= lon <= box[2] + east_deg
 
     @property

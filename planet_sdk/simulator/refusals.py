@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -177,6 +177,6 @@ def _is_file_name(value: Any) -> bool:
     return isinstance(value, str) and not set(value) & set("/\\\0")
 
 
-def is_like(item: str, patterns: Iterable[str]) -> bool:
+def is_like(item: str, patterns: Collection[str]) -> bool:
     """Does one of these shell patterns match the item's id?"""
-    return any(fnmatchcase(item, pattern) for pattern in patterns)
+    return bool(patterns) and any(fnmatchcase(item, pattern) for pattern in patterns)

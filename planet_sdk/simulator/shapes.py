@@ -31,8 +31,8 @@ class Shape:
     def intersects(self, outline: Ring) -> bool:
         """Do the two share a point? Touching counts."""
         return overlap(self.box, bound(outline)) and (
-            any(_holds(outline, point) for path in self.paths for point in path)
-            or any(_surrounds(polygon, outline[0]) for polygon in self.polygons)
+            any(_surrounds(polygon, outline[0]) for polygon in self.polygons)
+            or any(_holds(outline, point) for path in self.paths for point in path)
             or any(_meet(a, b, c, d) for path in self.paths for a, b in pairwise(path) for c, d in pairwise(outline))
         )
 
@@ -109,9 +109,8 @@ def _turn(a: Point, b: Point, c: Point) -> float:
 def _holds(outline: Ring, point: Point, *, strictly: bool = False) -> bool:
     """Does a convex outline hold the point, on its edge too unless `strictly`?"""
     turns = [_turn(a, b, point) for a, b in pairwise(outline)]
-    if strictly:
-        return all(turn > 0 for turn in turns) or all(turn < 0 for turn in turns)
-    return all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
+    least, most = min(turns), max(turns)
+    return least > 0 or most < 0 if strictly else least >= 0 or most <= 0
 
 
 def _surrounds(polygon: Polygon, point: Point) -> bool:

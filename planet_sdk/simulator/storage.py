@@ -89,7 +89,7 @@ class Storage:
             return describe_error(
                 400, "InvalidArgument", "Only one form of authentication may be used: signature or header."
             )
-        if FaultKind.EXPIRED_LINK in faults:
+        if FaultKind.EXPIRED_LINK in faults or self._world.shelf.is_stale(key):
             return describe_error(status, "ExpiredToken", "Invalid argument: the signature has expired.")
         try:
             self._world.links.check_signature(key, request.url.query)
