@@ -242,3 +242,16 @@ def _bad_page(response: Response, why: str) -> APIError:
         headers=response.headers,
         body=response.text[:EXCERPT_BYTES],
     )
+
+
+def object_of(response: Response) -> dict[str, Any]:
+    """Return the answer's JSON object, or raise APIError if it is none."""
+    answer = response.json()
+    if not isinstance(answer, dict):
+        raise APIError(
+            f"the answer is {type(answer).__name__}, not an object",
+            status=response.status_code,
+            headers=response.headers,
+            body=response.text,
+        )
+    return answer

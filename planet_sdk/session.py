@@ -165,6 +165,7 @@ class Session:
         params: Mapping[str, Any] | None = None,
         *,
         kind: RequestKind = RequestKind.OTHER,
+        changes_nothing: bool = False,
     ) -> Response:
         """Send a request and return its whole answer.
 
@@ -176,6 +177,7 @@ class Session:
             json: what to send as JSON.
             params: what to add as query string; it replaces the one that `url` has.
             kind: which of Planet's limits it counts against.
+            changes_nothing: whatever its method, it only asks, as a search does; it is repeated wherever a GET is.
 
         Raises:
             APIError: the server answered with an error.
@@ -189,7 +191,8 @@ class Session:
             async with self.open(call, budget) as answer:
                 return await self._read_whole(answer, call, budget)
 
-        response = await retry(attempt, budget, partial(may_repeat, method=call.method))
+        like = "GET" if changes_nothing else call.method
+        response = await retry(attempt, budget, partial(may_repeat, method=like))
         self.outcomes["Successful"] += 1
         return response
 

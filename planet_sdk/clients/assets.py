@@ -20,9 +20,9 @@ from planet_sdk.clients.asset_json import (
 )
 from planet_sdk.clients.asset_link import AssetLink
 from planet_sdk.clients.data_terms import segment
-from planet_sdk.clients.question import object_of
 from planet_sdk.exceptions import ClientError
 from planet_sdk.limits import RequestKind
+from planet_sdk.models import object_of
 from planet_sdk.paths import path_inside
 from planet_sdk.reporting import TransferBar
 from planet_sdk.specs import validate_data_item_type

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from planet_sdk.clients.assets import WAIT_DELAY, WAIT_MAX_ATTEMPTS, AssetsClient
@@ -24,9 +24,10 @@ from planet_sdk.clients.data_terms import (
     sort_of,
     unless_default,
 )
-from planet_sdk.clients.question import ask, object_of
 from planet_sdk.data_filter import empty_filter
 from planet_sdk.geojson import as_geom_or_ref
+from planet_sdk.limits import RequestKind
+from planet_sdk.models import Response, object_of
 
 __all__ = [
     "LIST_SEARCH_TYPE",
@@ -86,7 +87,7 @@ class DataClient(AssetsClient):
             question["geometry"] = as_geom_or_ref(geometry)
         if name:
             question["name"] = name
-        first = await ask(self.session, f"{self._base_url}/quick-search", question, sort_of(sort))
+        first = await self._ask("quick-search", question, sort_of(sort))
         async for item in Items(first, self._request, limit=limit):
             yield item
 
@@ -204,7 +205,12 @@ class DataClient(AssetsClient):
             "filter": search_filter,
             "item_types": item_types_of(item_types),
         }
-        return object_of(await ask(self.session, f"{self._base_url}/stats", question))
+        return object_of(await self._ask("stats", question))
+
+    async def _ask(self, path: str, question: Any, params: Mapping[str, str] | None = None) -> Response:
+        """Send a POST that changes nothing at Planet, and so is repeated wherever a GET is."""
+        url = f"{self._base_url}/{path}"
+        return await self.session.request("POST", url, question, params, kind=RequestKind.DATA, changes_nothing=True)
 
     async def get_item(self, item_type_id: str, item_id: str) -> dict[str, Any]:
         """Return an item as a GeoJSON Feature; MissingResource, if there is none."""

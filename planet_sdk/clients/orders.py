@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from planet_sdk.checksum import check_order_folder
 from planet_sdk.clients.order_states import ORDER_STATE_SEQUENCE, OrderStates
 from planet_sdk.delivery import Delivery, DeliveryFile
-from planet_sdk.exceptions import APIError, ClientError
+from planet_sdk.exceptions import ClientError
 from planet_sdk.limits import RequestKind
-from planet_sdk.models import Paged
+from planet_sdk.models import Paged, object_of
 from planet_sdk.paths import path_inside
 from planet_sdk.reporting import TransferBar, TransferBars
 from planet_sdk.transfer import Transferred, transfer, transfer_named_by_server
@@ -22,7 +22,6 @@ from planet_sdk.transfer import Transferred, transfer, transfer_named_by_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from planet_sdk.models import Response
     from planet_sdk.session import Session
 
 __all__ = ["ORDER_STATE_SEQUENCE", "OrderStates", "OrdersClient"]
@@ -73,7 +72,7 @@ class OrdersClient:
             APIError: Planet refused the request.
         """
         response = await self.session.request("POST", self._orders_url, json=request, kind=RequestKind.CREATE)
-        return _object(response)
+        return object_of(response)
 
     async def get_order(self, order_id: str) -> dict[str, Any]:
         """Return the order as it is now, with fresh links to its files once there are any.
@@ -83,7 +82,7 @@ class OrdersClient:
             APIError: Planet's error; MissingResource also for another account's order.
         """
         response = await self.session.request("GET", self._order_url(order_id), kind=RequestKind.GET)
-        return _object(response)
+        return object_of(response)
 
     async def cancel_order(self, order_id: str) -> dict[str, Any]:
         """Cancel an order that is still queued, and return it.
@@ -94,7 +93,7 @@ class OrdersClient:
             APIError: any other error of Planet's.
         """
         response = await self.session.request("PUT", self._order_url(order_id), kind=RequestKind.CANCEL)
-        return _object(response)
+        return object_of(response)
 
     async def cancel_orders(self, order_ids: list[str] | None = None) -> dict[str, Any]:
         """Cancel queued orders, all of them where no ids are given; return which were cancelled and which not.
@@ -106,12 +105,12 @@ class OrdersClient:
         body = {"order_ids": [_check_order_id(order_id) for order_id in order_ids]} if order_ids else {}
         url = f"{self._base_url}/bulk/orders/v2/cancel"
         response = await self.session.request("POST", url, json=body, kind=RequestKind.BULK_CANCEL)
-        return _object(response)
+        return object_of(response)
 
     async def aggregated_order_stats(self) -> dict[str, Any]:
         """Return how many orders are queued and running, for the user and for the organisation."""
         response = await self.session.request("GET", f"{self._base_url}/stats/orders/v2", kind=RequestKind.STATS)
-        return _object(response)
+        return object_of(response)
 
     async def list_orders(
         self,
@@ -316,19 +315,6 @@ def _check_order_id(order_id: str) -> str:
     except (ValueError, AttributeError, TypeError) as error:
         raise ClientError(f"Order id ({order_id}) is not a valid UUID hexadecimal string.") from error
     return order_id
-
-
-def _object(response: Response) -> dict[str, Any]:
-    """Return the answer's JSON object."""
-    answer = response.json()
-    if not isinstance(answer, dict):
-        raise APIError(
-            f"the answer is {type(answer).__name__}, not an object",
-            status=response.status_code,
-            headers=response.headers,
-            body=response.text,
-        )
-    return answer
 
 
 def _state(order: dict[str, Any]) -> str:
