@@ -44,7 +44,7 @@ class Catalogue:
         """The published items that match, in no particular order."""
         now_us = self._clock.now_us()
         found: dict[tuple[str, str], Item] = {}
-        for item_type in item_types:
+        for item_type in dict.fromkeys(item_types):
             for item in self._candidates(item_type, wanted.scope, now_us):
                 if item.published_us <= now_us and wanted.matches(item):
                     found[item_type, item.id] = item

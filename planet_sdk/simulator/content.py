@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from .geometry import fit_grid, inside, item_footprint
 from .geotiff import encode_geotiff, render_scene, render_udm2, render_visual
+from .item_ids import read_item_id
+from .items import Item, throw_dice
 from .products import OrderFile
 
 CHUNK_BYTES = 256 * 1024
@@ -149,7 +151,7 @@ class Library:
 
     def _make_head(self, file: OrderFile) -> bytes:
         if file.asset == "metadata":
-            return make_metadata(file)
+            return make_metadata(file, self._seed)
         if file.media_type == "image/tiff" and file.rings:
             return self._make_image(file)
         if file.media_type == "text/xml":
@@ -196,15 +198,15 @@ def count_bands(asset: str) -> int:
     return 1 if single else 4
 
 
-def make_metadata(file: OrderFile) -> bytes:
-    """An item's description, as a GeoJSON feature."""
+def make_metadata(file: OrderFile, seed: int) -> bytes:
+    """An item's description, as a GeoJSON feature: the one that searches with this seed show, if they show the item."""
+    known = read_item_id(file.item_id)
+    if known is None:
+        properties: dict[str, Any] = {"item_type": file.item_type}
+    else:
+        dice = throw_dice(seed, file.item_type, file.item_id)
+        properties = Item(file.item_type, known, dice).properties
     geometry = item_footprint(file.item_id)
-    properties = {
-        "item_type": file.item_type,
-        "provider": "planetscope",
-        "publishing_stage": "finalized",
-        "quality_category": "standard",
-    }
     feature = {"type": "Feature", "id": file.item_id, "geometry": geometry, "properties": properties}
     return json.dumps(feature, sort_keys=True).encode()
 

@@ -71,12 +71,10 @@ async def list_searches(call: Call) -> Response:
         raise refuse_field("_sort", f"Bad sort '{sort}'")
     if kind not in {"any", "saved", "quick"}:
         raise refuse_field("search_type", f"Bad search type '{kind}'")
-    found = [
-        s for s in call.world.searches.newest_first(call.api_key) if kind == "any" or s.is_quick == (kind == "quick")
-    ]
-    if sort == "created asc":
-        found.reverse()
-    return JSONResponse(_page_searches(call, found))
+    searches = call.world.searches.newest_first(call.api_key)
+    found = [search for search in searches if kind == "any" or search.is_quick == (kind == "quick")]
+    is_descending = sort == "created desc"
+    return JSONResponse(_page_searches(call, found if is_descending else found[::-1], is_descending=is_descending))
 
 
 async def run_search(call: Call) -> Response:
@@ -136,15 +134,18 @@ async def _show_results(call: Call, search: Search, query: PageQuery) -> Respons
     return JSONResponse(show_page(found, query, results_url, call.data_url, marker))
 
 
-def _page_searches(call: Call, found: list[Search]) -> dict[str, Any]:
+def _page_searches(call: Call, found: list[Search], *, is_descending: bool) -> dict[str, Any]:
+    """The page that the URL asks for; its marker is the number of the last search of the page before."""
     params, size = call.request.query_params, read_page_size(call.request.query_params)
-    after = params.get("_page")
-    if after is not None:
-        ids = [search.id for search in found]
-        found = found[ids.index(after) + 1 :] if after in ids else []
+    after = params.get("_page", "")
+    if after and not (after.isascii() and after.isdecimal()):
+        raise refuse_field("_page", f"Bad page '{after}'")
+    if after:
+        number = int(after[:18])
+        found = [s for s in found if (s.number < number if is_descending else s.number > number)]
     links = {"_self": str(call.request.url)}
     if len(found) > size:
-        links["_next"] = str(call.request.url.include_query_params(_page=found[size - 1].id))
+        links["_next"] = str(call.request.url.include_query_params(_page=found[size - 1].number))
     return {"_links": links, "searches": [search.to_json(call.data_url) for search in found[:size]]}
 
 

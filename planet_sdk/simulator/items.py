@@ -123,6 +123,11 @@ class Item:
             if not (lacks_8b and "8b" in asset.split("_")) and not (lacks_sr and "sr" in asset.split("_"))
         )
 
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Everything that is known of it."""
+        return {name: make(self) for name, make in PROPERTIES.items()}
+
     def chance(self, number: int) -> float:
         """One of this item's fifteen chances, from 0 to 1."""
         return (self.dice[2 * number] << 8 | self.dice[2 * number + 1]) / 0xFFFF
@@ -142,7 +147,7 @@ class Item:
             "assets": list(assets),
             "geometry": {"type": "Polygon", "coordinates": [[list(point) for point in self.outline]]},
             "id": self.id,
-            "properties": {name: make(self) for name, make in PROPERTIES.items()},
+            "properties": self.properties,
             "type": "Feature",
         }
 

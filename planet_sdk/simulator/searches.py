@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +33,8 @@ class Search:
     """One search of one account; a quick one was never named to be kept."""
 
     id: str
+    number: int
+    """Counts up with each search that is created."""
     api_key: str
     is_quick: bool
     request: Mapping[str, Any]
@@ -69,11 +72,12 @@ class SearchBook:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._searches: dict[str, Search] = {}
+        self._numbers = count(1)
 
     def create(self, api_key: str, request: Mapping[str, Any], *, is_quick: bool) -> Search:
         """Keep a search whose request has been checked."""
         now_us = self._clock.now_us()
-        search = Search(uuid.uuid4().hex, api_key, is_quick, request, now_us, now_us)
+        search = Search(uuid.uuid4().hex, next(self._numbers), api_key, is_quick, request, now_us, now_us)
         self._searches[search.id] = search
         return search
 

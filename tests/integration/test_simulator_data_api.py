@@ -207,6 +207,21 @@ def test_searches_are_listed_by_kind_age_and_page(data: httpx.Client) -> None:
     assert data.get("/searches", params={"search_type": "old"}).status_code == 400
 
 
+@pytest.mark.parametrize(("sort", "rest"), [("created desc", ["two", "one"]), ("created asc", ["four"])])
+def test_pages_of_searches_go_on_when_the_last_one_is_deleted(data: httpx.Client, sort: str, rest: list[str]) -> None:
+    made = {
+        name: data.post("/searches", json={**SEARCH, "name": name}).json() for name in ("one", "two", "three", "four")
+    }
+    size = 2 if sort == "created desc" else 3
+    page = data.get("/searches", params={"_page_size": size, "_sort": sort}).json()
+
+    data.delete(made["three"]["_links"]["_self"])
+
+    following = data.get(page["_links"]["_next"]).json()
+    assert [search["name"] for search in following["searches"]] == rest
+    assert "_next" not in following["_links"]
+
+
 def test_quick_searches_are_forgotten_after_a_month(simulator: Simulator, data: httpx.Client) -> None:
     data.post("/quick-search", json=SEARCH)
     data.post("/searches", json={**SEARCH, "name": "kept"})

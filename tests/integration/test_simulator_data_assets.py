@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,6 +123,17 @@ def test_an_order_delivers_the_same_bytes(simulator: Simulator, data: httpx.Clie
     (link,) = [result["location"] for result in results if result["name"].endswith("udm2.tif")]
 
     assert data.get(link).content == downloaded
+
+
+def test_an_order_s_metadata_is_the_item_that_searches_show(simulator: Simulator, data: httpx.Client) -> None:
+    product = {"item_ids": [ITEM], "item_type": "PSScene", "product_bundle": "visual"}
+    data.post(f"{simulator.url}/compute/ops/orders/v2", json={"name": "order", "products": [product]})
+    wait_until("the order is done", lambda: simulator.report().orders_by_state == {"success": 1})
+
+    delivered = json.loads(simulator.read(f"{ITEM}_metadata.json"))
+    shown = data.get(f"item-types/PSScene/items/{ITEM}").json()
+
+    assert delivered.items() <= shown.items()
 
 
 def test_a_link_ends_and_the_asset_gives_a_new_one(simulator: Simulator, data: httpx.Client) -> None:
