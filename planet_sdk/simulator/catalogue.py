@@ -79,8 +79,9 @@ class Catalogue:
         first, last = settings.catalogue_start.toordinal(), EPOCH_DAY + now_us // _DAY_US
         if settings.catalogue_end is not None:
             last = min(last, settings.catalogue_end.toordinal())
-        first = max(first, EPOCH_DAY + math.floor(max(scope.start_us, 0) / _DAY_US))
-        return range(first, int(min(last, EPOCH_DAY + scope.end_us // _DAY_US)) + 1)
+        first = max(first, EPOCH_DAY + int(max(scope.start_us, 0) // _DAY_US))
+        last = min(last, EPOCH_DAY + int(min(scope.end_us, now_us) // _DAY_US))
+        return range(first, last + 1)
 
     def _make_sample(self, item_type: str, day: int) -> tuple[str, ...]:
         """Scenes from all over the world, of cells that are photographed on this day."""

@@ -50,11 +50,17 @@ class Scope:
 
     def __and__(self, other: Scope) -> Scope:
         start_us, end_us = max(self.start_us, other.start_us), min(self.end_us, other.end_us)
-        return Scope(start_us, end_us, self.boxes or other.boxes, self.ids or other.ids)
+        smaller, larger = sorted((self.boxes, other.boxes), key=_measure)
+        return Scope(start_us, end_us, smaller or larger, self.ids or other.ids)
 
     def __or__(self, other: Scope) -> Scope:
         start_us, end_us = min(self.start_us, other.start_us), max(self.end_us, other.end_us)
         return Scope(start_us, end_us, self.boxes + other.boxes, self.ids + other.ids)
+
+
+def _measure(boxes: Iterable[Box]) -> float:
+    """Square degrees."""
+    return sum((east - west) * (north - south) for west, south, east, north in boxes)
 
 
 @dataclass(frozen=True, slots=True)

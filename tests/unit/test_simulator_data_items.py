@@ -205,7 +205,16 @@ def test_every_item_type_can_be_searched() -> None:
 
 
 def test_scopes_are_narrowed_by_and_and_widened_by_or() -> None:
-    early, late = Scope(0, 10, boxes=((0, 0, 1, 1),)), Scope(5, 20, ids=("a",))
+    """Of two places that must both be met, the smaller one is worth a closer look."""
+    early, late = Scope(0, 10, boxes=((0, 0, 1, 1),)), Scope(5, 20, boxes=((0, 0, 9, 9),), ids=("a",))
 
-    assert early & late == Scope(5, 10, ((0, 0, 1, 1),), ("a",))
-    assert early | late == Scope(0, 20, ((0, 0, 1, 1),), ("a",))
+    assert early & late == late & early == Scope(5, 10, ((0, 0, 1, 1),), ("a",))
+    assert early & Scope() == Scope() & early == early
+    assert early | late == Scope(0, 20, ((0, 0, 1, 1), (0, 0, 9, 9)), ("a",))
+
+
+def test_a_time_that_never_was_finds_nothing() -> None:
+    catalogue = open_catalogue()
+
+    for scope in (Scope(10, 5), Scope(end_us=-1), Scope(start_us=1e30)):
+        assert catalogue.search(["PSScene"], Filter(lambda _: True, scope)) == []
