@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from tqdm import tqdm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+    FileProgress = Callable[[Path, int, int | None], None]
+    """Told a file's path, the bytes of it that are here, and its size, or None while that is not known."""
 
 __all__ = ["AssetStatusBar", "ProgressBar", "StateBar", "TransferBar", "TransferBars"]
 
@@ -149,11 +153,12 @@ class TransferBar:
     Args:
         path: what the bar is named after.
         enabled: False writes nothing at all.
+        also: told the same.
     """
 
-    def __init__(self, path: Path | str, *, enabled: bool = True) -> None:
+    def __init__(self, path: Path, *, enabled: bool = True, also: FileProgress | None = None) -> None:
         self._bar: tqdm[Any] | None = None
-        self._path, self._enabled = path, enabled
+        self._path, self._enabled, self._also = path, enabled, also
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +170,8 @@ class TransferBar:
 
     def __call__(self, here: int, size: int | None) -> None:
         """Show how much of the file is here."""
+        if self._also:
+            self._also(self._path, here, size)
         if not self._enabled:
             return
         if self._bar is None:
@@ -197,12 +204,13 @@ class TransferBars:
 
     Args:
         enabled: False writes nothing at all.
+        also: told the same.
     """
 
-    def __init__(self, *, enabled: bool = True) -> None:
+    def __init__(self, *, enabled: bool = True, also: FileProgress | None = None) -> None:
         self._bars: dict[Path, TransferBar] = {}
         self._open = ExitStack()
-        self._enabled = enabled
+        self._enabled, self._also = enabled, also
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +223,7 @@ class TransferBars:
     def show(self, path: Path, here: int, size: int | None) -> None:
         """Show how much of one of the files is here."""
         if path not in self._bars:
-            self._bars[path] = self._open.enter_context(TransferBar(path, enabled=self._enabled))
+            self._bars[path] = self._open.enter_context(TransferBar(path, enabled=self._enabled, also=self._also))
         self._bars[path](here, size)
 
     def close(self, path: Path) -> None:

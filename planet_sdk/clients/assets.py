@@ -31,6 +31,7 @@ from planet_sdk.transfer import transfer, transfer_named_by_server
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from planet_sdk.reporting import FileProgress
     from planet_sdk.session import Session
 
 WAIT_DELAY = 5
@@ -133,6 +134,8 @@ class AssetsClient:
         directory: Path | str = Path(),
         overwrite: bool = False,
         progress_bar: bool = True,
+        *,
+        progress: FileProgress | None = None,
     ) -> Path:
         """Bring the asset's file home, whole and with the asset's MD5, or not at all; return its path.
 
@@ -145,6 +148,8 @@ class AssetsClient:
             directory: made if need be.
             overwrite: replace another file that lies there; without, it raises FileConflict. The right one is kept.
             progress_bar: show a bar, where stderr is a terminal.
+            progress: told the file's path (the folder's, until the server has named the file), the bytes that are
+                here, and the size of the whole file, or None while that is not known.
 
         Raises:
             ClientError: the asset is not active.
@@ -155,7 +160,7 @@ class AssetsClient:
         """
         location, directory = location_of(asset), Path(directory)
         path = path_inside(directory, str(filename)) if filename else None
-        with TransferBar(path or directory, enabled=progress_bar) as bar:
+        with TransferBar(path or directory, enabled=progress_bar, also=progress) as bar:
             bring = partial(
                 transfer if path else transfer_named_by_server,
                 expected=expected_of(asset),

@@ -22,6 +22,7 @@ from planet_sdk.transfer import Transferred, transfer, transfer_named_by_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from planet_sdk.reporting import FileProgress
     from planet_sdk.session import Session
 
 __all__ = ["ORDER_STATE_SEQUENCE", "OrderStates", "OrdersClient"]
@@ -216,6 +217,8 @@ class OrdersClient:
         directory: Path | str = Path(),
         overwrite: bool = False,
         progress_bar: bool = True,
+        *,
+        progress: FileProgress | None = None,
     ) -> Path:
         """Bring one file home, whole or not at all; return its path.
 
@@ -229,6 +232,8 @@ class OrdersClient:
             overwrite: fetch it again, and replace the file that lies there; otherwise one of the same size is kept, or,
                 where the server gives no size, one of the same content.
             progress_bar: show a bar, where stderr is a terminal.
+            progress: told the file's path (the folder's, until the server has named the file), the bytes that are
+                here, and the size of the whole file, or None while that is not known.
 
         Raises:
             FileConflict: another file lies there.
@@ -238,7 +243,7 @@ class OrdersClient:
         """
         directory = Path(directory)
         path = path_inside(directory, str(filename)) if filename else None
-        with TransferBar(path or directory, enabled=progress_bar) as bar:
+        with TransferBar(path or directory, enabled=progress_bar, also=progress) as bar:
             if path:
                 got = await transfer(self.session, location, path, overwrite=overwrite, progress=bar)
             else:
@@ -249,7 +254,13 @@ class OrdersClient:
         return got.path
 
     async def download_order(
-        self, order_id: str, directory: Path | str = Path(), overwrite: bool = False, progress_bar: bool = False
+        self,
+        order_id: str,
+        directory: Path | str = Path(),
+        overwrite: bool = False,
+        progress_bar: bool = False,
+        *,
+        progress: FileProgress | None = None,
     ) -> list[Path]:
         """Bring all files of a finished order home, checked against its manifest; return their paths.
 
@@ -261,6 +272,7 @@ class OrdersClient:
             directory: the files go below it, into a folder named after the order.
             overwrite: replace other files that lie there.
             progress_bar: show a bar for each file, where stderr is a terminal.
+            progress: told a file's path, the bytes of it that are here, and its size, or None while that is not known.
 
         Raises:
             ClientError: the order is not final, or lists files without a link.
@@ -275,7 +287,7 @@ class OrdersClient:
                 f"Order {order_id} cannot be downloaded because the order state ({state}) is not a final state. "
                 "Consider using wait functionality before attempting to download."
             )
-        with TransferBars(enabled=progress_bar) as bars:
+        with TransferBars(enabled=progress_bar, also=progress) as bars:
 
             def show(file: DeliveryFile, here: int, size: int | None) -> None:
                 bars.show(file.path, here, size)

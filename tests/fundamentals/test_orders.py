@@ -123,3 +123,19 @@ async def test_errors_say_what_went_wrong(orders: OrdersClient) -> None:
         await orders.get_order("00000000-0000-0000-0000-000000000000")
     with pytest.raises(exceptions.ClientError, match="not a valid UUID"):
         await orders.get_order("my order")
+
+
+async def test_whoever_wants_to_show_progress_otherwise_is_told(
+    orders: OrdersClient, request_json: dict[str, Any], tmp_path: Path
+) -> None:
+    """The callback hears of every file, up to its last byte."""
+    told: dict[Path, int] = {}
+
+    def note(path: Path, here: int, _: int | None) -> None:
+        told[path] = here
+
+    order = await orders.create_order(request_json)
+    await orders.wait(order["id"], delay=0)
+    paths = await orders.download_order(order["id"], tmp_path, progress=note)
+
+    assert {path: path.stat().st_size for path in paths} == told
