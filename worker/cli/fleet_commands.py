@@ -44,7 +44,7 @@ def web(
 def simulator(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8080, min=0, max=65_535, help="Port; 0 takes a free one."),
-    speed: float = typer.Option(1.0, help="Orders move on so many times as fast."),
+    speed: float = typer.Option(1.0, help="Orders and assets move on so many times as fast."),
     queued_s: float = typer.Option(1.0, min=0, help="Seconds an order is queued."),
     running_s: float = typer.Option(2.0, min=0, help="Seconds an order is running."),
     api_key: list[str] = typer.Option(None, help="Accepted API key; may be repeated. Default: simulator-key."),

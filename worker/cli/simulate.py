@@ -61,6 +61,7 @@ def read_simulator_settings(options: Options) -> SimulatorSettings:
         seed=options.seed,
         queued_s=options.queued_s / options.speed,
         running_s=options.running_s / options.speed,
+        activation_s=defaults.activation_s / options.speed,
         rate_limits=PLANET_RATE_LIMITS if options.rate_limits else {},
         size_bytes=_read_pairs(options.sizes, "--size", _read_size),
         body_bytes_per_s=options.bytes_per_s,
