@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit demo lock clean
+.PHONY: help setup test lint format types unit docs demo lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ types: setup  ## mypy, strict
 
 unit: setup  ## only the tests that open no socket
 	$(BIN)/pytest tests/unit
+
+docs: setup  ## write docs/reference from the docstrings
+	$(BIN)/python docs/make_reference.py
 
 demo: setup  ## two workers, a web page and a simulated Planet: 24 orders from request to verified files
 	@$(BIN)/planet-orders demo

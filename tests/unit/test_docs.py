@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import typer.main
 from pydantic.fields import FieldInfo
 
+import planet_sdk
 from jobs import keys
 from worker.cli.app import app
 from worker.settings import Settings
@@ -23,6 +26,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "de
 OPERATIONS = ROOT / "docs" / "operations.md"
 FAILURES = ROOT / "docs" / "failures.md"
 DIFFERENCES = ROOT / "docs" / "differences.md"
+REFERENCE = ROOT / "docs" / "reference"
 DEPLOY = ROOT / "deploy"
 ROOMS = ("planet_sdk", "jobs", "worker")
 
@@ -123,6 +127,25 @@ def test_every_test_that_a_difference_names_exists() -> None:
 
     assert len(named) > 20
     assert {name for name in named if f"def {name}(" not in sources} == set()
+
+
+def test_the_reference_is_what_the_docstrings_say(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "docs" / "make_reference.py", tmp_path], check=True)
+    stale = [page.name for page in tmp_path.iterdir() if read(page) != read(REFERENCE / page.name)]
+
+    assert stale == [], "`make docs` writes them anew"
+    assert {page.name for page in tmp_path.iterdir()} == {page.name for page in REFERENCE.iterdir()}
+
+
+def test_the_reference_has_every_public_name_with_what_it_takes_and_raises() -> None:
+    page = read(REFERENCE / "planet_sdk.md")
+    _, _, section = page.partition("### data_filter.range_filter\n")
+
+    assert set(planet_sdk.__all__) - {"__version__"} <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
+    assert section.startswith("\n```python\ndef range_filter(\n    field_name: str,\n")
+    assert "**Arguments**\n\n- `field_name`: the property that holds the number.\n" in section
+    assert "**Raises**\n\n- `ClientError`: there is no bound.\n" in section
+    assert "### DataClient.wait_asset\n" in page, "inherited from a class that is not public"
 
 
 def test_the_page_of_operations_points_to_the_keys() -> None:
