@@ -25,6 +25,7 @@ _SORTS: Mapping[str, Callable[[Order], Any]] = {
     "state": lambda order: order.state.value,
     "last_modified": lambda order: order.modified_us,
 }
+_NEWEST_FIRST = (("created_on", True),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,18 @@ class Query:
     params: QueryParams
     page_size: int
     modified: Interval
-    sort: str
-    descending: bool
+    sorts: tuple[tuple[str, bool], ...]
+    """Fields to sort by, the first one first, and whether downwards."""
     conditions: tuple[Condition, ...]
 
     @classmethod
     def parse(cls, params: QueryParams, default_page_size: int) -> Query:
         """The query of a URL; Refusal when Planet would not understand it."""
-        field, _, direction = params.get("sort_by", "created_on DESC").strip().partition(" ")
-        if field not in _SORTS or direction.upper() not in {"", "ASC", "DESC"}:
-            raise refuse_generally(f"Bad sort_by '{params['sort_by']}'")
         return cls(
             params=params,
             page_size=_parse_page_size(params.get("page_size"), default_page_size),
             modified=_parse_interval("last_modified", params.get("last_modified")),
-            sort=field,
-            descending=direction.upper() == "DESC",
+            sorts=_parse_sorts(params["sort_by"]) if "sort_by" in params else _NEWEST_FIRST,
             conditions=tuple(_list_conditions(params)),
         )
 
@@ -90,12 +87,19 @@ def _list_conditions(params: QueryParams) -> Iterator[Condition]:
     if "hosting" in params:
         is_wanted = params["hosting"].lower() == "true"
         yield lambda order: bool(order.request.get("hosting")) == is_wanted
+    if "destination_ref" in params:
+        yield lambda order: _destination_ref(order.request) == params["destination_ref"]
     created = _parse_interval("created_on", params.get("created_on"))
     if created != Interval():
         yield lambda order: order.created_us in created
     modified = _parse_interval("last_modified", params.get("last_modified"))
     if modified != Interval():
         yield lambda order: order.modified_us in modified
+
+
+def _destination_ref(request: Mapping[str, Any]) -> Any:
+    destination = (request.get("delivery") or {}).get("destination")
+    return destination.get("ref") if isinstance(destination, dict) else None
 
 
 def list_orders(book: OrderBook, api_key: str, params: QueryParams, page_size: int, orders_url: str) -> dict[str, Any]:
@@ -122,10 +126,11 @@ def _sorted(book: OrderBook, api_key: str, query: Query) -> Iterator[Order]:
         candidates = book.newest_first(api_key)
     visible = (order for order in candidates if order.is_listable and order.created_us <= until_us)
     matching = (order for order in visible if query.matches(order))
-    if query.modified.start_us is None and (query.sort, query.descending) == ("created_on", True):
+    if query.modified.start_us is None and query.sorts == _NEWEST_FIRST:
         return matching
     found = sorted(matching, key=lambda order: order.created_us)
-    found.sort(key=_SORTS[query.sort], reverse=query.descending)
+    for field, descending in reversed(query.sorts):
+        found.sort(key=_SORTS[field], reverse=descending)
     return iter(found)
 
 
@@ -134,25 +139,46 @@ def _after_marker(orders: Iterator[Order], query: Query) -> Iterator[Order]:
     marker = query.params.get("page_marker")
     if not marker:
         return orders
-    moment, _, value = marker.partition(" ")
+    moment, _, values = marker.partition(" ")
     try:
-        created_us, place = parse_time(moment), json.loads(value) if value else parse_time(moment)
+        created_us, place = parse_time(moment), json.loads(values)
     except ValueError as error:
         raise refuse_generally(f"Bad page_marker '{marker}'") from error
+    if not _is_place(place, query):
+        raise refuse_generally(f"Bad page_marker '{marker}' for this sort_by")
     return (order for order in orders if _is_behind(order, query, place, created_us))
 
 
-def _is_behind(order: Order, query: Query, place: Any, created_us: int) -> bool:
-    value = _SORTS[query.sort](order)
-    if value == place:
-        return order.created_us > created_us
-    return bool(value < place if query.descending else value > place)
+def _is_place(place: Any, query: Query) -> bool:
+    """Does a marker hold a value of the right type for each field that is sorted by?"""
+    if not isinstance(place, list) or len(place) != len(query.sorts):
+        return False
+    types = (str if field in {"name", "state"} else int for field, _ in query.sorts)
+    return all(isinstance(value, wanted) for value, wanted in zip(place, types, strict=True))
+
+
+def _is_behind(order: Order, query: Query, place: list[Any], created_us: int) -> bool:
+    for (field, descending), there in zip(query.sorts, place, strict=True):
+        value = _SORTS[field](order)
+        if value != there:
+            return bool(value < there if descending else value > there)
+    return order.created_us > created_us
 
 
 def _mark(order: Order, query: Query) -> str:
-    """Where a page ended: the moment of creation, with the value sorted by where that is another one."""
-    moment = format_time(order.created_us)
-    return moment if query.sort == "created_on" else f"{moment} {json.dumps(_SORTS[query.sort](order))}"
+    """Where a page ended: the moment of creation, and the values sorted by."""
+    return f"{format_time(order.created_us)} {json.dumps([_SORTS[field](order) for field, _ in query.sorts])}"
+
+
+def _parse_sorts(text: str) -> tuple[tuple[str, bool], ...]:
+    """`name`, `name DESC`, or several of them between commas."""
+    sorts = []
+    for part in text.split(","):
+        field, _, direction = part.strip().partition(" ")
+        if field not in _SORTS or direction.upper() not in {"", "ASC", "DESC"}:
+            raise refuse_generally(f"Bad sort_by '{text}'")
+        sorts.append((field, direction.upper() == "DESC"))
+    return tuple(sorts)
 
 
 def _parse_page_size(text: str | None, default: int) -> int:

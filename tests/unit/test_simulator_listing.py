@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,13 +35,17 @@ class Desk:
         return [order["name"] for order in self.page(query)["orders"]]
 
     def walk(self, query: str = "") -> list[str]:
-        names: list[str] = []
+        return [order["name"] for order in self._walk_orders(query)]
+
+    def ids(self, query: str = "") -> list[str]:
+        return [order["id"] for order in self._walk_orders(query)]
+
+    def _walk_orders(self, query: str) -> Iterator[dict[str, Any]]:
         next_query: str | None = query
         while next_query is not None:
             page = self.page(next_query)
-            names += [order["name"] for order in page["orders"]]
+            yield from page["orders"]
             next_query = urlsplit(page["_links"]["next"]).query if "next" in page["_links"] else None
-        return names
 
 
 @pytest.fixture
@@ -73,7 +78,8 @@ def test_a_page_holds_twenty_and_the_last_has_no_next(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "sort", ["created_on DESC", "created_on ASC", "name ASC", "name DESC", "state", "last_modified DESC"]
+    "sort",
+    ["created_on DESC", "created_on ASC", "name ASC", "name DESC", "state", "last_modified DESC", "state,name DESC"],
 )
 def test_pages_show_every_order_once_in_every_sort(desk: Desk, sort: str) -> None:
     """Also orders of equal value, and with filters that the links to the next page must carry on."""
@@ -84,6 +90,24 @@ def test_pages_show_every_order_once_in_every_sort(desk: Desk, sort: str) -> Non
     desk.create("other")
 
     assert len(desk.walk(f"sort_by={sort}&page_size=4&name__contains=same&source_type=all")) == 17
+
+
+def test_several_fields_sort_one_after_the_other(desk: Desk) -> None:
+    """Each in its own direction; what is equal in all comes oldest first, on whatever page."""
+    orders = [desk.create(name) for name in ("b", "a", "b", "a", "b")]
+    desk.book.finish(orders[2], OrderState.SUCCESS)
+    desk.book.finish(orders[1], OrderState.SUCCESS)
+
+    assert desk.names("sort_by=name DESC, state ASC") == ["b", "b", "b", "a", "a"]
+    assert desk.ids("sort_by=name DESC, state ASC&page_size=2") == [orders[n].id for n in (0, 4, 2, 3, 1)]
+
+
+def test_orders_are_found_by_their_destination(desk: Desk) -> None:
+    desk.create("there", delivery={"destination": {"ref": "pl:destinations/mine"}})
+    desk.create("elsewhere", delivery={"destination": {"ref": "pl:destinations/other"}})
+    desk.create("here")
+
+    assert desk.names("destination_ref=pl:destinations/mine") == ["there"]
 
 
 def test_a_page_continues_although_its_last_order_has_moved(desk: Desk) -> None:
@@ -178,7 +202,8 @@ def test_an_unlisted_order_can_be_fetched_and_never_listed(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "query",
     ["state=done", "sort_by=age", "sort_by=name UP", "page_size=0", "page_size=x", f"page_size={'9' * 5000}",
-     "created_on=then", "last_modified=a/b", "page_marker=here"],
+     "created_on=then", "last_modified=a/b", "sort_by=name,,state", "page_marker=here",
+     "page_marker=2026-01-01T00:00:00Z 7", 'page_marker=2026-01-01T00:00:00Z ["name"]'],
 )  # fmt: skip
 def test_a_query_that_means_nothing_is_refused(desk: Desk, query: str) -> None:
     with pytest.raises(Refusal) as refused:
