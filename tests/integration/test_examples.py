@@ -29,7 +29,7 @@ PLANET_ORDERS = [sys.executable, "-m", "worker"]
 
 @pytest.fixture
 def planet() -> Iterator[Simulator]:
-    with Simulator(SimulatorSettings(queued_s=0, running_s=0, rate_limits={})) as simulator:
+    with Simulator(SimulatorSettings(queued_s=0, running_s=0, activation_s=0, rate_limits={})) as simulator:
         yield simulator
 
 
@@ -103,6 +103,11 @@ async def test_the_snippets_of_the_guide_run_in_their_order(
     assert namespace["state"] == "success"
     assert all(path.is_file() for path in [*namespace["paths"], namespace["path"]])
     assert namespace["same_name"] != []
+    assert namespace["scene"].read_bytes() == (tmp_path / "scenes" / "copy.tif").read_bytes()
+    assert len(namespace["items"]) == 10
+    assert namespace["again"]["features"] == namespace["items"]
+    assert namespace["names"] == ["clear_june"]
+    assert namespace["seen"] == ["active"]
 
 
 async def test_the_readme_shows_an_order_with_the_sdk_alone(
