@@ -113,8 +113,8 @@ def signature_of(thing: Any) -> str:
 
 
 def call_of(function: Any) -> str:
-    """Return a function's head."""
-    decorators = [f"@{label}\n" for label in ("staticmethod", "classmethod") if label in function.labels]
+    """Return a function's head, with what decorates it: it may make a context manager of an iterator."""
+    decorators = [f"@{decorator.value}\n" for decorator in function.decorators]
     opening = "async def" if "async" in function.labels else "def"
     return f"{''.join(decorators)}{opening} {function.signature(return_type=True)}: ..."
 
