@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# planet 3 does not share an environment with planet 2.14: a test runs it from one of its own.
+PLANET_3 := $(VENV)/planet-3
 # A uv on the PATH is used as it is; without one, setup puts the pinned uv into .venv.
 UV     := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -16,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## install everything into .venv (quick when nothing changed)
+setup: $(READY) $(PLANET_3)/.ready  ## install everything into .venv (quick when nothing changed)
 
 $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -28,6 +30,12 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "installing the pinned requirements into $(VENV)"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PLANET_3)/.ready: requirements/planet-3.txt | $(READY)
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(PLANET_3)
+	@echo "installing planet 3 into $(PLANET_3)"
+	@$(UV) pip sync --quiet --compile-bytecode --python $(PLANET_3)/bin/python --require-hashes requirements/planet-3.txt
 	@touch $@
 
 .PHONY: venv
@@ -53,16 +61,17 @@ types: setup  ## mypy, strict
 unit: setup  ## only the tests that open no socket
 	$(BIN)/pytest tests/unit
 
-docs: setup  ## write docs/reference from the docstrings
+docs: $(READY)  ## write docs/reference from the docstrings
 	$(BIN)/python docs/make_reference.py
 
-demo: setup  ## two workers, a web page and a simulated Planet: 24 orders from request to verified files
+demo: $(READY)  ## two workers, a web page and a simulated Planet: 24 orders from request to verified files
 	@$(BIN)/planet-orders demo
 
 lock: setup  ## compile requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 	echo uv | $(COMPILE) - --constraints requirements/dev.txt --output-file requirements/uv.txt
+	echo planet==3.7.0 | $(COMPILE) - --output-file requirements/planet-3.txt
 
 clean:  ## remove what setup, tests and demo made
 	rm -rf $(VENV) .demo .planet-orders .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
