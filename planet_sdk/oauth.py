@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -85,6 +86,14 @@ class OAuthM2M(httpx.Auth, Auth):
     def to_dict(self) -> dict[str, str]:
         """Return what `from_dict` needs: it holds the secret."""
         return {"client_id": self._id, "client_secret": self._secret}
+
+    def store(self, filename: str | Path | None = None) -> None:  # noqa: ARG002 — the signature is Auth's
+        """Refuse: the secret file holds API keys, and `Auth.from_file` reads nothing else.
+
+        Raises:
+            AuthException: always; says where these credentials belong.
+        """
+        raise AuthException(f"client credentials are not kept in the secret file: set {ENV_CLIENT_ID} and its secret")
 
     @property
     def value(self) -> str:

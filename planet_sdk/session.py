@@ -76,7 +76,7 @@ class Session:
         """Make a session; nothing is sent yet.
 
         Args:
-            auth: default PL_API_KEY, else the secret file.
+            auth: default PL_API_KEY, else PL_AUTH_CLIENT_ID and its secret, else the secret file.
             limiter: who decides when a request may be sent; default one of its own, at Planet's published rates.
             retry: the budget of each request; default 6 tries in 300 seconds.
             base_url: default PL_API_URL, else `https://api.planet.com`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -168,3 +169,9 @@ def test_a_session_finds_the_machine_s_credentials_in_the_environment(monkeypatc
     monkeypatch.delenv("PL_AUTH_CLIENT_SECRET")
     with pytest.raises(AuthException, match="PL_AUTH_CLIENT_SECRET"):
         Session()
+
+
+def test_client_credentials_are_not_stored_where_nobody_would_find_them(tmp_path: Path) -> None:
+    with pytest.raises(AuthException, match="PL_AUTH_CLIENT_ID"):
+        Auth.from_oauth_m2m("machine", "its-secret").write(tmp_path / "secrets.json")
+    assert list(tmp_path.iterdir()) == []
