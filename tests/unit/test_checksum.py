@@ -50,7 +50,7 @@ def test_a_whole_order_passes(folder: Path, checksum: str) -> None:
 
 def test_the_folder_may_be_named_by_text(folder: Path) -> None:
     """planet 2.14 needs a Path."""
-    OrdersClient.validate_checksum(str(folder), "md5")  # type: ignore[arg-type]  # 2.14's signature says Path
+    OrdersClient.validate_checksum(str(folder), "md5")
 
 
 def test_every_bad_file_is_listed_not_only_the_first(folder: Path) -> None:
