@@ -46,7 +46,7 @@ def client(request: pytest.FixtureRequest, simulator: Simulator, tmp_path: Path)
 
     def run(task: str) -> dict[str, Any]:
         command = [interpreter, str(SCRIPT), json.dumps({"task": task, **order})]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
