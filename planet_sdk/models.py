@@ -14,6 +14,7 @@ from planet_sdk import streaming_body
 from planet_sdk.answers import typed_errors
 from planet_sdk.exceptions import APIError, ClientError, PagingError
 from planet_sdk.redaction import without_secrets
+from planet_sdk.straight_body import raw_pieces
 
 T = TypeVar("T")
 
@@ -90,6 +91,7 @@ class StreamingResponse(Response):
         """
         super().__init__(http_response)
         self._held = held or AsyncExitStack()
+        self._raw_bytes = 0
 
     @property
     def url(self) -> str:
@@ -99,7 +101,7 @@ class StreamingResponse(Response):
     @property
     def num_bytes_downloaded(self) -> int:
         """Bytes read from the network so far, as they were sent."""
-        return self._http_response.num_bytes_downloaded
+        return max(self._raw_bytes, self._http_response.num_bytes_downloaded)  # which misses what was read past it
 
     @property
     def content(self) -> bytes:
@@ -112,7 +114,7 @@ class StreamingResponse(Response):
 
     def aiter_raw(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as it was sent."""
-        return self._iterate(self._http_response.aiter_raw())
+        return self._iterate(self._counted(raw_pieces(self._http_response)))
 
     def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body, decompressed if it was sent compressed."""
@@ -133,6 +135,12 @@ class StreamingResponse(Response):
             async with aclosing(cast("AsyncGenerator[T, None]", pieces)):  # which is what httpx returns
                 async for piece in pieces:
                     yield piece
+
+    async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                self._raw_bytes += len(piece)
+                yield piece
 
 
 class StreamingBody:
