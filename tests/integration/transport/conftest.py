@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,11 +81,3 @@ def lying(folder: Path) -> dict[str, int]:
         with suppress(FileNotFoundError):
             sizes[path.name] = path.stat().st_size
     return sizes
-
-
-async def until(predicate: Callable[[], bool], what: str) -> None:
-    """Wait until the predicate holds; fail with the description after half a minute."""
-    deadline = asyncio.get_running_loop().time() + 30
-    while not predicate():
-        assert asyncio.get_running_loop().time() < deadline, f"waited in vain until {what}"
-        await asyncio.sleep(0.002)

@@ -22,8 +22,9 @@ from planet_sdk.limits import LocalLimiter, RequestKind
 from planet_sdk.retry import RetryPolicy, may_repeat
 from planet_sdk.session import Session
 from planet_sdk.transfer import transfer
-from tests.integration.transport.conftest import KEY, TOKEN, Time, lying, until
+from tests.integration.transport.conftest import KEY, TOKEN, Time, lying
 from tests.integration.transport.origin import Behaviour, Origin
+from tests.waiting import until
 
 JSON = {"Content-Type": "application/json"}
 BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
@@ -265,13 +266,13 @@ async def test_sessions_leave_no_threads_and_no_open_files(api: Origin) -> None:
 
     await use_one()
     process, threads = psutil.Process(), threading.active_count()
-    await until(lambda: api.connections == 0, "the server has seen the first one close")
+    await until("the server has seen the first one close", lambda: api.connections == 0)
     files = process.num_fds()
     for _ in range(20):
         await use_one()
-    await until(lambda: api.connections == 0, "the server has seen all of them close")
+    await until("the server has seen all of them close", lambda: api.connections == 0)
 
-    await until(lambda: process.num_fds() <= files, "all files are closed")
+    await until("all files are closed", lambda: process.num_fds() <= files)
     assert threading.active_count() == threads
 
 
@@ -303,7 +304,7 @@ async def test_more_downloads_than_places_end_without_timeouts_and_within_the_ca
     async with asyncio.TaskGroup() as group:
         for number in range(130):
             group.create_task(transfer(session, link, tmp_path / f"{number}.tif"))
-        await until(lambda: storage.bodies_open == 16, "all places are taken")
+        await until("all places are taken", lambda: storage.bodies_open == 16)
         gate.set()
 
     assert len(lying(tmp_path)) == 130
@@ -319,7 +320,7 @@ async def test_downloads_do_not_take_the_places_of_requests(
     limiter = LocalLimiter({}, max_active=1)
     async with Session(Auth.from_key(KEY), base_url=api.url, limiter=limiter, retry=time.policy) as session:
         downloads = [asyncio.create_task(transfer(session, link, tmp_path / f"{n}")) for n in range(3)]
-        await until(lambda: storage.bodies_open == 3, "three bodies are open")
+        await until("three bodies are open", lambda: storage.bodies_open == 3)
         await session.request("GET", f"{api.url}/orders")
         gate.set()
         await asyncio.gather(*downloads)

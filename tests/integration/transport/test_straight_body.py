@@ -15,8 +15,9 @@ from planet_sdk.exceptions import TransferIncomplete
 from planet_sdk.session import Session
 from planet_sdk.straight_body import MIN_BYTES, raw_pieces
 from planet_sdk.transfer import Expected, transfer
-from tests.integration.transport.conftest import lying, scene, until
+from tests.integration.transport.conftest import lying, scene
 from tests.integration.transport.origin import Behaviour, Origin
+from tests.waiting import until
 
 LONG = scene(MIN_BYTES + 1_000_001)
 PROMISED = Expected(len(LONG), hashlib.sha256(LONG).hexdigest())
@@ -96,7 +97,7 @@ async def test_a_connection_is_closed_after_a_long_body_and_kept_after_a_short_o
     assert storage.connections == 1
 
     await read(client, address)
-    await until(lambda: storage.connections == 0, "the connection was closed")
+    await until("the connection was closed", lambda: storage.connections == 0)
 
 
 async def test_a_long_body_left_in_its_middle_leaves_no_connection(client: httpx.AsyncClient) -> None:
@@ -112,11 +113,11 @@ async def test_a_long_body_left_in_its_middle_leaves_no_connection(client: httpx
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         reading = asyncio.create_task(read(client, address, body := bytearray()))
-        await until(lambda: len(body) == 1_000_001, "what was sent arrived")
+        await until("what was sent arrived", lambda: len(body) == 1_000_001)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        await until(closed.is_set, "the connection was closed")
+        await until("the connection was closed", closed.is_set)
 
 
 async def test_a_long_file_cut_twice_is_carried_on_from_the_very_byte(

@@ -27,8 +27,9 @@ from planet_sdk.exceptions import (
 from planet_sdk.limits import LocalLimiter, RequestKind
 from planet_sdk.session import Session
 from planet_sdk.transfer import Expected, transfer, transfer_named_by_server
-from tests.integration.transport.conftest import TOKEN, Time, lying, scene, until
+from tests.integration.transport.conftest import TOKEN, Time, lying, scene
 from tests.integration.transport.origin import Behaviour, Origin
+from tests.waiting import until
 
 SCENE = scene()
 PROMISED = Expected(len(SCENE), hashlib.sha256(SCENE).hexdigest())
@@ -444,7 +445,7 @@ async def test_two_transfers_never_write_one_part_file(
     gate = asyncio.Event()
     storage.then("/scene.tif", Behaviour(wait_for=gate))
     first = asyncio.create_task(transfer(session, link, tmp_path / "scene.tif"))
-    await until((tmp_path / "scene.tif.part.json").exists, "the first one has begun")
+    await until("the first one has begun", (tmp_path / "scene.tif.part.json").exists)
 
     with pytest.raises(TransferBusy):
         await transfer(session, link, tmp_path / "scene.tif")
@@ -459,7 +460,7 @@ async def test_a_cancelled_transfer_keeps_what_arrived(
     storage.then("/scene.tif", Behaviour(stall_after=400))
     here: list[int] = []
     task = asyncio.create_task(transfer(session, link, tmp_path / "scene.tif"))
-    await until(lambda: lying(tmp_path).get("scene.tif.part") == 400, "400 bytes are in the part file")
+    await until("400 bytes are in the part file", lambda: lying(tmp_path).get("scene.tif.part") == 400)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

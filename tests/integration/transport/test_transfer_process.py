@@ -12,8 +12,9 @@ import pytest
 
 from planet_sdk.session import Session
 from planet_sdk.transfer import Expected, transfer
-from tests.integration.transport.conftest import lying, scene, until
+from tests.integration.transport.conftest import lying, scene
 from tests.integration.transport.origin import Behaviour, Origin
+from tests.waiting import until
 
 PROGRAM = """
 import asyncio, resource, sys
@@ -48,7 +49,7 @@ async def test_a_killed_transfer_is_carried_on_with_one_range(
     expected = Expected(len(body), hashlib.sha256(body).hexdigest() if with_digest else None)
     api.then("/scene.tif", Behaviour(stall_after=2_000_001))
     process = await fetch_in_process(api, tmp_path / "scene.tif", expected)
-    await until(lambda: lying(tmp_path).get("scene.tif.part") == 2_000_001, "the part file has all that was sent")
+    await until("the part file has all that was sent", lambda: lying(tmp_path).get("scene.tif.part") == 2_000_001)
     process.send_signal(signal.SIGKILL)
     await process.wait()
 
