@@ -20,13 +20,14 @@ from jobs.destination import DestinationError, DestinationUnavailable
 from jobs.errors import BadRequest, JobsError
 from jobs.outcomes import Again, Finish
 from jobs.policy import Policy
+from jobs.redaction import Redactor
 from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
 from planet_sdk import exceptions
 from planet_sdk.answers import retry_after_s
 
 _MAX_MESSAGE = 2_000  # characters; a server's error body may be a page
 _MAX_TRACEBACK = 8_000
-_QUERY = re.compile(r"(://[^\s\"'<>?#]*)[?#][^\s\"'<>]+")  # a link's query string is what lets one in
+_REDACTOR = Redactor()  # query strings, passwords, tokens: whatever logs leave out, a kept failure leaves out
 _USER = re.compile(r"(?<=://)[^/\s\"'@?#]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # a terminal obeys them
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -167,4 +168,4 @@ def _text_of(error: BaseException) -> str:
 
 def _shown(text: str) -> str:
     """The text without secrets of addresses, and without halves of characters, which Redis cannot keep."""
-    return _USER.sub("", _QUERY.sub(r"\1?...", text)).encode(errors="replace").decode()
+    return _USER.sub("", _REDACTOR.text(text)).encode(errors="replace").decode()
