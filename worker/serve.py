@@ -105,7 +105,18 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 def policy_of(settings: Settings) -> Policy:
     """How patient the stages are."""
     return Policy(
-        max_faults=dict.fromkeys(Stage, settings.stage_tries),
+        max_faults={
+            Stage.CREATE: settings.create_tries or settings.stage_tries,
+            Stage.WAIT: settings.stage_tries,
+            Stage.DOWNLOAD: settings.download_tries or settings.stage_tries,
+            Stage.VALIDATE: settings.validate_tries or settings.stage_tries,
+        },
+        stage_timeout_s={
+            Stage.CREATE: settings.create_timeout_s,
+            Stage.WAIT: settings.create_timeout_s,  # it only parks the run
+            Stage.DOWNLOAD: settings.download_timeout_s,
+            Stage.VALIDATE: settings.validate_timeout_s,
+        },
         backoff_base_s=settings.retry_base_s,
         backoff_cap_s=settings.retry_cap_s,
         settle_s=settings.settle_s,

@@ -87,6 +87,7 @@ def _name_this_worker() -> str:
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
+Tries = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Settings(BaseSettings):
@@ -154,11 +155,17 @@ class Settings(BaseSettings):
     )
 
     # The stages
-    stage_tries: Annotated[int, Field(ge=1, le=1000)] = Field(
+    stage_tries: Tries = Field(
         # with the pauses below, a stage bears an outage of an hour
         default=25,
         description="tries of one stage, then failed",
     )
+    create_tries: Tries | None = Field(default=None, description="the same for create alone")
+    download_tries: Tries | None = Field(default=None, description="the same for download alone")
+    validate_tries: Tries | None = Field(default=None, description="the same for validate alone")
+    create_timeout_s: Seconds = Field(default=300, description="longest try of create; it is stopped, and tried again")
+    download_timeout_s: Seconds = Field(default=21_600, description="longest try of download; likewise")
+    validate_timeout_s: Seconds = Field(default=21_600, description="longest try of validate; likewise")
     retry_base_s: Seconds = Field(default=2, description="pause before a stage's second try; doubles from there")
     retry_cap_s: Seconds = Field(default=300, description="longest pause between two tries of a stage")
     settle_s: Seconds = Field(

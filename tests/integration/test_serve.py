@@ -9,10 +9,11 @@ from arq.connections import ArqRedis
 
 from jobs.moves import By, plan_move
 from jobs.outcomes import Finish
-from jobs.run import State
+from jobs.run import Stage, State
 from jobs.store import RunStore
 from worker.errors import AnotherFleet
-from worker.serve import check_queue
+from worker.serve import check_queue, policy_of
+from worker.settings import Settings
 from worker.staging import clear_staging
 
 
@@ -36,3 +37,11 @@ async def test_staged_files_go_when_their_run_has_ended(redis: ArqRedis, tmp_pat
     assert await clear_staging(tmp_path, store) == ["ended", "forgotten"]
     assert [(tmp_path / name).exists() for name in ("going", "ended", "forgotten")] == [True, False, False]
     assert await clear_staging(tmp_path / "nothing", store) == []
+
+
+def test_a_stage_has_the_fleets_patience_or_its_own() -> None:
+    policy = policy_of(Settings(stage_tries=7, download_tries=40, create_timeout_s=60))
+
+    assert policy.max_faults == {Stage.CREATE: 7, Stage.WAIT: 7, Stage.DOWNLOAD: 40, Stage.VALIDATE: 7}
+    assert policy.stage_timeout_s[Stage.CREATE] == 60
+    assert policy.stage_timeout_s[Stage.DOWNLOAD] == 6 * 3600
