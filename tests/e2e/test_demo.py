@@ -8,27 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.processes import processes_of
 from tests.waiting import until
 
 DEMO = [sys.executable, "-m", "worker", "demo"]
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """The processes that work in a folder, or name it."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-            if str(folder) in line or str(folder) in process.cwd():
-                found.append(line)
-        except psutil.Error:  # it ended just now, or is not ours to look at
-            continue
-    return found
 
 
 def make_environment(tmp_path: Path) -> dict[str, str]:
