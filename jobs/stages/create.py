@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from jobs.context import StageContext
 from jobs.errors import JobsError
+from jobs.failures import after_failure
 from jobs.orders import cancel_surplus, facts_of, find_orders, has_id, intent_since, settle_wait_s, valid_id
 from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
@@ -50,8 +51,9 @@ async def create(run: Run, context: StageContext) -> Outcome:
     Harmless to repeat. Killed at any point, the next try finds the order if there is one.
 
     Raises:
-        OrderUncertain: the POST may have been taken; the intent is kept.
-        PlanetError: it was not taken, and the intent is cleared; or the look-up failed.
+        PlanetError: the look-up failed.
+        RedisError: nothing was sent, since the intent could not be written down.
+        Fenced: this worker no longer owns the job.
     """
     if run.order_id:
         return Advance(Stage.WAIT, f"order {run.order_id} was placed already", {"intent_at": None})
@@ -92,29 +94,37 @@ async def _place(run: Run, context: StageContext) -> Outcome:
         order = await context.orders.create_order({**run.request, "name": run.order_name})
     except exceptions.PlanetError as error:
         if _is_refusal(error):
-            await context.notebook.note({"intent_at": None})
-            raise
-        await context.notebook.note({"intent_at": context.now()})
-        raise OrderUncertain(run, error) from error
+            return after_failure(run, error, context.policy, {"intent_at": None})
+        return _look_later(run, context, error)
     except asyncio.CancelledError:
         with suppress(JobsError, RedisError):
             await context.notebook.note({"intent_at": context.now()})
         raise
     if not has_id(order):
-        await context.notebook.note({"intent_at": context.now()})
-        raise OrderUncertain(run, "the answer has no order id")
+        return _look_later(run, context, "the answer has no order id")
     return await _keep(run, order, context, f"order {valid_id(order)} was placed")
 
 
+def _look_later(run: Run, context: StageContext, why: exceptions.PlanetError | str) -> Outcome:
+    """Keep the intent, as of now: the POST may have been sent long after it was first written down."""
+    error = OrderUncertain(run, why)
+    error.__cause__ = why if isinstance(why, exceptions.PlanetError) else None
+    return after_failure(run, error, context.policy, {"intent_at": context.now()})
+
+
 async def _keep(run: Run, order: dict[str, Any], context: StageContext, reason: str) -> Outcome:
-    """Write the id down at once, and go on; an order whose id cannot be used is not bought a second time."""
+    """Write the id down at once, and go on; an order whose id cannot be used is not bought a second time.
+
+    Where Redis is away just now, the id goes with the outcome, which is committed with more patience.
+    """
     order_id = valid_id(order)
     if order_id is None:
         text = f"Planet has order {run.order_name!r} under the id {order['id']!r:.60}, which is no UUID; look there"
         failure = Failure(kind=FailureKind.PLANET, type="BadOrderId", message=text, stage=Stage.CREATE)
         return Finish(State.FAILED, text, failure)
     facts: Facts = {"order_id": order_id, "intent_at": None, **facts_of(order)}
-    await context.notebook.note(facts)
+    with suppress(RedisError, OSError):
+        await context.notebook.note(facts)
     return Advance(Stage.WAIT, reason, facts)
 
 
