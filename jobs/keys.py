@@ -13,6 +13,7 @@
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:fleet                   string  permanent; the fleet's queue        the first worker to start
+    orders:server                  hash    permanent; run_id, since            submit, begin, the embedded's keeper
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
     orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
@@ -42,8 +43,9 @@ WATCH = f"{PREFIX}:watch"
 EVENTS = f"{PREFIX}:events"
 WORKERS = f"{PREFIX}:workers"
 FLEET = f"{PREFIX}:fleet"
+SERVER = f"{PREFIX}:server"
 
-PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, "arq:abort"})
+PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, SERVER, "arq:abort"})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

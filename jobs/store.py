@@ -84,6 +84,7 @@ class RunStore:
                         self.queue,
                         keys.job(job_id),
                         keys.bell(self.queue),
+                        keys.SERVER,
                     ],
                     args=[
                         run_id,
@@ -133,6 +134,7 @@ class RunStore:
                 keys.state(State.QUEUED),
                 keys.state(State.CREATING),
                 keys.EVENTS,
+                keys.SERVER,
             ],
             args=[run_id, job_id, by.owner, by.name, destination],
         )

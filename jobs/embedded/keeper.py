@@ -33,6 +33,7 @@ __all__ = ["ask_server", "open_lock", "try_lock"]
 
 _TICK_S = 0.1
 _ANSWER_TIMEOUT_S = 2.0
+_FORGET_SERVER = "DEL orders:server"  # jobs.keys.SERVER: what it knew is on disk, so its end makes no order doubtful
 _STOP_TIMEOUT_S = 60.0  # the server flushes its file first; a full disk or a long rewrite can delay that
 _FAILED_STARTS_MAX = 5  # starts in a row that never answered: the server cannot run here
 
@@ -139,6 +140,7 @@ class Keeper:
                     if self._server is not None:
                         self._server.kill()
                     return
+                ask_server(self._socket_path, _FORGET_SERVER)
                 ask_server(self._socket_path, "SHUTDOWN")
                 time.sleep(_TICK_S / 10)
             Path(self._socket_path).unlink(missing_ok=True)

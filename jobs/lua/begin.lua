@@ -1,5 +1,6 @@
 -- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may.
 -- KEYS: 1 run  2 history  3 in-progress  4 runs queued  5 runs creating  6 events
+--       7 server
 -- ARGV: 1 run id  2 job id  3 owner  4 worker's name  5 the fleet's destination
 -- Returns {'begun', field, value, ...}, {'fenced'} (another worker has the job), {'moved'} (the run has another job, or
 -- none) or {'unknown'} (there is no such run).
@@ -16,6 +17,22 @@ redis.call('HINCRBY', KEYS[1], 'vain_starts', 1)
 local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
 redis.call('HSET', KEYS[1], 'worker', ARGV[4])
 redis.call('HSETNX', KEYS[1], 'destination', ARGV[5])
+
+-- Whoever began this run before may have placed its order under a server that has forgotten so since: one that crashed
+-- with its last writes, a primary before a failover, a backup that was put back. A run that is older than the server's
+-- present life, and knows of neither an order nor a POST, gets an intent, so that its order is looked up first.
+local stage, created_at, intent_at, order_id = unpack(redis.call('HMGET', KEYS[1], 'stage', 'created_at', 'intent_at',
+                                                                 'order_id'))
+if stage == 'create' and not intent_at and not order_id then
+  local info = redis.pcall('INFO', 'server')
+  local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '' -- INFO may be forbidden
+  local known, since = unpack(redis.call('HMGET', KEYS[7], 'run_id', 'since'))
+  if known ~= server then
+    since = known and now or 0 -- nobody known: the first life, or one after a clean end
+    redis.call('HSET', KEYS[7], 'run_id', server, 'since', since)
+  end
+  if tonumber(created_at) < tonumber(since) then redis.call('HSET', KEYS[1], 'intent_at', since) end
+end
 
 -- A queued run becomes a creating one: the only move that is no change of job.
 if redis.call('HGET', KEYS[1], 'state') == 'queued' then

@@ -16,6 +16,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from jobs import keys
 from jobs.embedded import EmbeddedValkey
 from jobs.errors import EmbeddedUnavailable
 from tests.waiting import wait_until
@@ -252,3 +253,15 @@ def test_a_server_that_cannot_start_is_an_error_with_the_end_of_its_log(tmp_path
     (tmp_path / "valkey" / "appendonlydir").write_text("a file where the server needs a folder")
     with pytest.raises(EmbeddedUnavailable, match=r"(?s)the server does not start.*Not a directory.*giving up"):
         EmbeddedValkey(tmp_path)
+
+
+def test_a_clean_end_makes_no_order_doubtful(tmp_path: Path) -> None:
+    """Only a server that ended otherwise may have forgotten something: see jobs/lua/begin.lua."""
+    with EmbeddedValkey(tmp_path) as valkey, client(valkey) as redis:
+        redis.hset(keys.SERVER, "run_id", "this one")
+        redis.set("kept", "1")
+        server = server_of(valkey)
+    wait_until("the server has ended", lambda: ended(server))
+    with EmbeddedValkey(tmp_path) as valkey, client(valkey) as redis:
+        assert redis.get("kept")
+        assert not redis.exists(keys.SERVER)
