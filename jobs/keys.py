@@ -22,7 +22,7 @@
     arq:in-progress:{job_id}       string  the lease; holds the owner's name   claim, renew, move
     arq:retry:{job_id}             string  a day after the last start          claim, arq
     arq:result:{job_id}            string  an hour                             move, arq
-    arq:abort                      zset    permanent; emptied by the workers   arq's Job.abort, claim
+    arq:abort                      zset    permanent; emptied by the workers   arq's Job.abort, ask_cancel, aborts
     {queue}:health-check[:{name}]  string  some seconds                        health
     {queue}:bell                   pub/sub channel: "job", "cancel:{run_id}"   submit, move, ask_cancel
 
@@ -33,7 +33,13 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from arq.constants import health_check_key_suffix, in_progress_key_prefix, job_key_prefix, result_key_prefix
+from arq.constants import (
+    abort_jobs_ss,
+    health_check_key_suffix,
+    in_progress_key_prefix,
+    job_key_prefix,
+    result_key_prefix,
+)
 from arq.constants import retry_key_prefix as arq_retry_key_prefix
 
 PREFIX = "orders"
@@ -44,8 +50,9 @@ EVENTS = f"{PREFIX}:events"
 WORKERS = f"{PREFIX}:workers"
 FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
+ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, SERVER, "arq:abort"})
+PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

@@ -106,7 +106,8 @@ class RunStore:
             The id of the run's job, or the empty string where it has none.
         """
         answer = await self._ask_cancel(
-            keys=[keys.run(run_id), keys.WATCH, self.queue, keys.bell(self.queue)], args=[run_id, *FINAL_STATES]
+            keys=[keys.run(run_id), keys.WATCH, self.queue, keys.bell(self.queue), keys.ABORTS],
+            args=[run_id, *FINAL_STATES],
         )
         parts: list[str] = [part.decode() for part in answer]
         match parts:

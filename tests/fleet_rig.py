@@ -46,8 +46,11 @@ class Fleet:
         return await self.stack.enter_async_context(self.worker(name, policy))
 
     @asynccontextmanager
-    async def worker(self, name: str = "w1", policy: Policy = QUICK) -> AsyncIterator[OrderWorker]:
+    async def worker(
+        self, name: str = "w1", policy: Policy = QUICK, redis_url: str | None = None
+    ) -> AsyncIterator[OrderWorker]:
         """A worker and its watcher, at work until the block ends."""
+        redis_url = redis_url or self.redis_url
         session = Session(
             Auth.from_key(self.simulator.api_key),
             base_url=self.simulator.url,
@@ -55,7 +58,7 @@ class Fleet:
             retry=RetryPolicy(max_tries=2, base_s=0.01, cap_s=0.05),
         )
         theirs = self.queue.store.redis
-        pool: ArqRedis = ArqRedis.from_url(self.redis_url)
+        pool: ArqRedis = ArqRedis.from_url(redis_url)
         pool.job_serializer, pool.job_deserializer = theirs.job_serializer, theirs.job_deserializer
         identity = Identity(name)
         stages = StageJobs(
@@ -68,7 +71,7 @@ class Fleet:
         )
         worker = OrderWorker(
             redis_pool=pool,
-            connect_pulse=lambda: Redis.from_url(self.redis_url),
+            connect_pulse=lambda: Redis.from_url(redis_url),
             identity=identity,
             stage_jobs=stages,
             lease_s=2,

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 
 from arq.connections import ArqRedis
-from arq.constants import abort_jobs_ss, in_progress_key_prefix
+from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
 from jobs import keys
@@ -35,15 +35,17 @@ class Claims:
         self._hand_back = redis.register_script(script_source("hand_back"))
         self._finish = redis.register_script(script_source("finish"))
 
-    async def claim(self, slots: int) -> list[tuple[str, int]]:
+    async def claim(self, slots: int) -> tuple[list[tuple[str, int]], bool]:
         """Take up to `slots` due jobs; each is this owner's until its lease ends.
 
         Returns:
-            Job ids, each with the time it was due at, in milliseconds since 1970.
+            Job ids, each with the time it was due at, in milliseconds since 1970; and whether anybody wants jobs
+            aborted, which must be looked at before one is started.
         """
         args: list[str | int] = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
-        claimed = await self._claim(keys=[self._queue], args=args)
-        return [(job_id.decode(), int(float(due))) for job_id, due in zip(claimed[::2], claimed[1::2], strict=True)]
+        any_aborts, *claimed = await self._claim(keys=[self._queue, keys.ABORTS], args=args)
+        pairs = zip(claimed[::2], claimed[1::2], strict=True)
+        return [(job_id.decode(), int(float(due))) for job_id, due in pairs], bool(any_aborts)
 
     async def hand_back(self, job_id: str, delay_s: float = 0) -> bool:
         """Give a job back unfinished, at the cost of no try. False where another worker has it meanwhile."""
@@ -86,7 +88,7 @@ class Claims:
                 keys.retry(job_id),
                 keys.job(job_id),
                 keys.result(job_id),
-                abort_jobs_ss,
+                keys.ABORTS,
             ],
             args=args,
         )

@@ -21,6 +21,7 @@ from redis import Redis
 from jobs import codec, keys
 from jobs.moves import run_id_of
 from worker import doorbell
+from worker.aborts import Aborts
 from worker.claims import REDIS_AWAY, Claims
 from worker.identity import Identity
 from worker.pulse import Counters, Pulse
@@ -68,6 +69,7 @@ class OrderWorker(Worker):
         self.stop_wait_s = stop_wait_s
         self.stages = stage_jobs
         self.claims = Claims(redis_pool, queue=queue, owner=identity.owner, lease_s=lease_s)
+        self.aborts = Aborts(redis_pool)
         self.pulse = Pulse(
             identity,
             self,
@@ -92,17 +94,20 @@ class OrderWorker(Worker):
         if self.on_startup:
             await self.on_startup(self.ctx)
         self.pulse.start()
-        bell = asyncio.create_task(
-            doorbell.listen(self.pool, self.queue_name, on_work=self._wake.set, on_cancel=self._give_up_one)
-        )
+        listeners = [
+            asyncio.create_task(
+                doorbell.listen(self.pool, self.queue_name, on_work=self._wake.set, on_cancel=self._give_up)
+            ),
+            asyncio.create_task(self.aborts.watch(self.job_tasks.keys(), self._give_up)),
+        ]
         log.info("worker started", worker=self.identity.name, slots=self.max_jobs, queue=self.queue_name)
         try:
             await self._work()
             await self._drain()
         finally:
-            bell.cancel()
-            with suppress(asyncio.CancelledError):
-                await bell
+            for listener in listeners:
+                listener.cancel()
+            await asyncio.gather(*listeners, return_exceptions=True)
 
     def stop(self, reason: str) -> None:
         """Claim nothing more; running jobs get `stop_wait_s` seconds. Called again: they are handed back at once."""
@@ -169,25 +174,32 @@ class OrderWorker(Worker):
             free = min(free, self.max_burst_jobs - self._jobs_started())
         if free <= 0 or not self.allow_pick_jobs:
             return
-        for job_id, due_ms in await self.claims.claim(free):
-            self._start_job(job_id, due_ms)
+        claimed, any_aborts = await self.claims.claim(free)
+        unwanted = await self.aborts.unwanted() if any_aborts else frozenset()
+        for job_id, due_ms in claimed:
+            self._start_job(job_id, due_ms, is_unwanted=job_id in unwanted)
 
-    def _start_job(self, job_id: str, due_ms: int) -> None:
+    def _start_job(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
         self.job_counter += 1
         self.pulse.hold(job_id)
-        task = self.loop.create_task(self._run_claimed(job_id, due_ms), name=job_id)
+        task = self.loop.create_task(self._run_claimed(job_id, due_ms, is_unwanted=is_unwanted), name=job_id)
         self.tasks[job_id] = task
         task.add_done_callback(partial(self._job_ended, job_id))
 
     def _job_ended(self, job_id: str, _: asyncio.Task[None]) -> None:
         self.job_counter -= 1
         del self.tasks[job_id]
+        self.aborting_tasks.discard(job_id)
         self.pulse.release(job_id)
         self._wake.set()
 
-    async def _run_claimed(self, job_id: str, due_ms: int) -> None:
+    async def _run_claimed(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
         """A job's edge: nothing that goes wrong inside ends the worker. What is not finished is left to its lease."""
+        if is_unwanted and self.stages and run_id_of(job_id):  # a stage is started, so that it cancels its run
+            self.stages.cancel_run(job_id)
+            is_unwanted = False
         try:
+            self.allow_abort_jobs = is_unwanted  # run_job reads it before it first waits, and ends the job unstarted
             await self.run_job(job_id, due_ms)
         except REDIS_AWAY as error:
             log.warning("job left to its lease, Redis is away", job_id=job_id, error=str(error))
@@ -210,14 +222,10 @@ class OrderWorker(Worker):
             if task := self.job_tasks.get(job_id):
                 task.cancel()
 
-    def on_unwanted(self, job_ids: list[str]) -> None:
-        """Somebody wants these jobs given up: a run's stage cancels its run, a plain job is aborted as arq does it."""
-        for job_id in job_ids:
-            self._give_up_one(job_id)
-
-    def _give_up_one(self, job_id: str) -> None:
+    def _give_up(self, job_id: str) -> None:
+        """Somebody wants this job given up: a run's stage cancels its run, a plain job is aborted as arq does it."""
         task = self.job_tasks.get(job_id)
-        if task is None:
+        if task is None or task.done():
             return
         if self.stages and run_id_of(job_id):
             if self.stages.cancel_run(job_id):

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Protocol, cast
 
 import structlog
-from arq.constants import abort_jobs_ss, in_progress_key_prefix
+from arq.constants import in_progress_key_prefix
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -61,9 +61,6 @@ class Watched(Protocol):
 
     def on_lost(self, job_ids: list[str]) -> None:
         """These jobs are another worker's now."""
-
-    def on_unwanted(self, job_ids: list[str]) -> None:
-        """Somebody wants these jobs given up."""
 
 
 @dataclass(slots=True)
@@ -174,23 +171,14 @@ class Pulse:
         if blocked_s > self._max_block_s:
             log.error("event loop held up for too long, leases given up", blocked_s=round(blocked_s), jobs=len(job_ids))
             return
-        lost, unwanted = renew(
-            keys=[self._queue, abort_jobs_ss],
-            args=[
-                self._identity.owner,
-                round(self._lease_s * 1000),
-                in_progress_key_prefix,
-                *(text for job_id in job_ids for text in (job_id, _run_key(job_id))),
-            ],
+        lost: list[bytes] = renew(
+            keys=[self._queue],
+            args=[self._identity.owner, round(self._lease_s * 1000), in_progress_key_prefix, *job_ids],
         )
-        self._tell(self._watched.on_lost, lost)
-        self._tell(self._watched.on_unwanted, unwanted)
-
-    def _tell(self, callback: Callable[[list[str]], None], job_ids: Iterable[bytes]) -> None:
         # A job that ended while the script ran is no longer in hand: nobody needs to hear of it.
-        names = [name for name in (job_id.decode() for job_id in job_ids) if name in self._in_hand]
+        names = [name for name in (job_id.decode() for job_id in lost) if name in self._in_hand]
         if names:
-            self._loop.call_soon_threadsafe(callback, names)
+            self._loop.call_soon_threadsafe(self._watched.on_lost, names)
 
     def _report(self, redis: Redis) -> None:
         if monotonic() < self._health_due:
@@ -255,8 +243,3 @@ class Pulse:
             "loop_lag_ms": str(round(max(self._tick.lag_s, monotonic() - self._tick.at - _TICK_S, 0) * 1000)),
             "last_redis_error": self.last_redis_error or "",
         }
-
-
-def _run_key(job_id: str) -> str:
-    run_id = run_id_of(job_id)
-    return keys.run(run_id) if run_id else ""

@@ -75,7 +75,7 @@ class StageJobs:
         return [func(self._run_job, name=stage.value, max_tries=_NO_LIMIT) for stage in Stage]
 
     def cancel_run(self, job_id: str) -> bool:
-        """Mark a job in hand so that its cancellation cancels the run; False where that has been done."""
+        """Mark a job so that its cancellation, or its start, cancels the run; False where that has been done."""
         if job_id in self._unwanted:
             return False
         self._unwanted.add(job_id)
@@ -100,19 +100,17 @@ class StageJobs:
     async def _run_job(self, ctx: dict[Any, Any], run_id: str) -> dict[str, str]:
         job_id: str = ctx["job_id"]
         with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name):
-            self._unwanted.discard(job_id)
             try:
                 run = await self.store.begin(run_id, job_id, self.by, self.destination)
                 with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
                     return await self._decide(run, job_id)
             except (Fenced, RunNotFound) as error:
                 log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
-                if isinstance(error, Fenced) and error.why == "fenced":
-                    # It may be the run's job still, and this worker's once more, if a pulse came late: never end it.
-                    raise RetryJob from error
                 return {"outcome": "dropped", "reason": str(error)}
             except REDIS_AWAY as error:  # the job is handed back; were it arq's to end, the run would lose it
                 raise RetryJob from error
+            finally:
+                self._unwanted.discard(job_id)
 
     async def _decide(self, run: Run, job_id: str) -> dict[str, str]:
         started = monotonic()
@@ -138,6 +136,9 @@ class StageJobs:
             context = self.context(run, self.by, partial(self._show_progress, job_id, {}))
         except DestinationError as error:
             return after_failure(run, error, self.policy)
+        if run.cancel_requested or job_id in self._unwanted:
+            self._unwanted.add(job_id)  # what cancels it is not to be interrupted for it
+            return await run_stage(run.model_copy(update={"cancel_requested": True}), context)
         try:
             return await run_stage(run, context)
         except asyncio.CancelledError:
@@ -148,8 +149,6 @@ class StageJobs:
             # What the stage wrote down until now (an order id, say) decides how the run is cancelled.
             now = await self.store.get(run.run_id)
             return await run_stage(now.model_copy(update={"cancel_requested": True}), context)
-        finally:
-            self._unwanted.discard(job_id)
 
     def _show_progress(
         self, job_id: str, files: dict[str, tuple[int, int]], path: str, done: int, total: int | None

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
-from arq.jobs import Job, JobStatus
-from arq.worker import Function, Retry, func
-from redis import Redis
+from arq.jobs import JobStatus
+from arq.worker import Retry
 
 from jobs import keys
 from tests.waiting import until
+from tests.worker_rig import MakeWorker, arq_function, enqueue
 from worker.fleet import Presence, read_fleet
-from worker.identity import Identity
-from worker.order_worker import OrderWorker
-
-MakeWorker = Callable[..., Any]
-
-
-@pytest.fixture
-def make_worker(redis: ArqRedis, redis_url: str) -> MakeWorker:
-    """A running worker, as a context manager."""
-
-    @asynccontextmanager
-    async def running(*functions: Any, name: str = "w1", **options: Any) -> AsyncIterator[OrderWorker]:
-        pool = type(redis).from_url(redis_url)
-        pool.job_serializer, pool.job_deserializer = redis.job_serializer, redis.job_deserializer
-        worker = OrderWorker(
-            functions,
-            redis_pool=pool,
-            connect_pulse=lambda: Redis.from_url(redis_url),
-            identity=Identity(name),
-            **{"lease_s": 2, "health_interval_s": 0.2, "stop_wait_s": 0, **options},
-        )
-        main = asyncio.create_task(worker.async_run())
-        try:
-            yield worker
-        finally:
-            worker.stop("end of test")
-            await main
-            await worker.close()
-
-    return running
-
-
-def arq_function(name: str, coroutine: Callable[..., Awaitable[Any]]) -> Function:
-    return func(cast("Any", coroutine), name=name)
-
-
-async def enqueue(redis: ArqRedis, name: str, *args: Any, **options: Any) -> Job:
-    job = await redis.enqueue_job(name, *args, **options)
-    assert job is not None
-    return job
 
 
 async def test_a_plain_arq_job_runs_and_its_result_is_read_with_arqs_own_client(
@@ -221,20 +180,6 @@ async def test_a_finish_that_comes_too_late_is_refused(redis: ArqRedis, make_wor
     assert await redis.exists(keys.result(job.job_id)) == 0
     assert await redis.exists(keys.job(job.job_id)) == 1
     await redis.delete(keys.in_progress(job.job_id), keys.job(job.job_id))
-
-
-async def test_arqs_abort_reaches_a_running_job(redis: ArqRedis, make_worker: MakeWorker) -> None:
-    started = asyncio.Event()
-
-    async def work(_: Any) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    async with make_worker(arq_function("work", work)):
-        job = await enqueue(redis, "work")
-        await started.wait()
-        assert await job.abort(timeout=10, poll_delay=0.02) is True
-    assert await redis.zcard("arq:abort") == 0
 
 
 async def test_each_worker_reports_its_health_and_the_shared_key_outlives_a_clean_exit(

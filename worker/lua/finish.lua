@@ -13,7 +13,9 @@ if ARGV[5] == 'retry' then
   redis.call('ZADD', KEYS[1], due, ARGV[2])
   return 1
 end
-if ARGV[3] ~= '' then
+-- Without its payload the job has ended before: arq's abort put its id back into the queue as it did. Its result stays.
+local is_first_end = redis.call('EXISTS', KEYS[4]) == 1 or redis.call('EXISTS', KEYS[5]) == 0
+if ARGV[3] ~= '' and is_first_end then
   if ARGV[4] == '0' then redis.call('SET', KEYS[5], ARGV[3]) else redis.call('SET', KEYS[5], ARGV[3], 'PX', ARGV[4]) end
 end
 redis.call('DEL', KEYS[3], KEYS[4])

@@ -1,13 +1,13 @@
--- Renew the leases of the jobs in hand, and learn which are lost and which are to be given up.
--- KEYS: 1 queue  2 arq's set of aborts
--- ARGV: 1 owner  2 lease in ms  3 arq's prefix of in-progress keys  4.. pairs: job id, key of its run or ''
--- Returns {{lost job id, ...}, {job id to give up, ...}}.
+-- Renew the leases of the jobs in hand, and learn which are lost.
+-- KEYS: 1 queue
+-- ARGV: 1 owner  2 lease in ms  3 arq's prefix of in-progress keys  4.. job ids
+-- Returns {lost job id, ...}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local lost, unwanted = {}, {}
+local lost = {}
 
-for i = 4, #ARGV, 2 do
-  local job, run = ARGV[i], ARGV[i + 1]
+for i = 4, #ARGV do
+  local job = ARGV[i]
   local mark = ARGV[3] .. job
   local holder = redis.call('GET', mark)
   local queued = redis.call('ZSCORE', KEYS[1], job)
@@ -18,8 +18,5 @@ for i = 4, #ARGV, 2 do
   else
     lost[#lost + 1] = job
   end
-  if redis.call('ZSCORE', KEYS[2], job) or (run ~= '' and redis.call('HEXISTS', run, 'cancel_requested') == 1) then
-    unwanted[#unwanted + 1] = job
-  end
 end
-return {lost, unwanted}
+return lost
