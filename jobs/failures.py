@@ -1,7 +1,7 @@
 """Whose turn it is when something fails: every error is sorted here, and nowhere else.
 
 temporary   the network, 429, 5xx, a transfer that ended early, a full disk, Redis: try again later
-producer    400, 401, 403, 404, an unusable destination, a hostile name: no repetition helps
+producer    400, 401, 403, 404, an unusable destination, a hostile name or link: no repetition helps
 planet      the order itself failed at Planet (jobs.watch says so, no exception does)
 bug         everything else: a few tries, then failed with the traceback
 """
@@ -53,6 +53,7 @@ _OF_THE_PRODUCER = (
     exceptions.FileConflict,
     exceptions.GeoJSONError,
     exceptions.SpecificationException,
+    exceptions.UnsafeLink,
     exceptions.UnsafeName,
 )
 

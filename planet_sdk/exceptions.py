@@ -25,6 +25,7 @@
         ├── FetchBundlesSpecError   kept for code that catches it; the specification is part of this package
         ├── SessionClosed           used after aclose()
         ├── RequestError            no answer came: says whether the request can have reached the server
+        ├── UnsafeLink              a server named an address that is not gone to: plain http, a private network
         ├── ChecksumMismatch        files on disk are not those of the manifest
         └── TransferError           one file did not arrive
             ├── TransferIncomplete  the body ended early; the part file is kept
@@ -43,6 +44,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from planet_sdk.redaction import without_secrets
 
 __all__ = [
     "APIError",
@@ -77,8 +80,11 @@ __all__ = [
     "TransferCorrupt",
     "TransferError",
     "TransferIncomplete",
+    "UnsafeLink",
     "UnsafeName",
 ]
+
+_MAX_URL_LENGTH = 500  # of an address in a message: a hostile one may fill a page
 
 
 class PlanetError(Exception):
@@ -231,6 +237,19 @@ class RequestError(ClientError):
         self.may_have_reached = may_have_reached
         self.method = method
         self.url = url
+
+
+class UnsafeLink(ClientError):
+    """A link, a redirect or a next page leads where no answer of Planet's may lead; nothing was sent there.
+
+    Attributes:
+        url: the address without its query string.
+        why: what is wrong with it.
+    """
+
+    def __init__(self, url: str, why: str) -> None:
+        self.url, self.why = without_secrets(url)[:_MAX_URL_LENGTH], why
+        super().__init__(f"refused the address {self.url!r}: {why}")
 
 
 class ChecksumMismatch(ClientError):

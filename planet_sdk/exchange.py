@@ -1,4 +1,4 @@
-"""One request's way to its answer: redirects, whom credentials go to, and how much of an answer is read."""
+"""One request's way to its answer: redirects, and how much of an answer is read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 
 import httpx
 
-from planet_sdk.answers import error_for, typed_errors
-from planet_sdk.exceptions import APIError, ClientError, PlanetError
+from planet_sdk.answers import error_for
+from planet_sdk.exceptions import APIError, PlanetError, UnsafeLink
 from planet_sdk.limits import RequestKind
 from planet_sdk.models import StreamingResponse
 from planet_sdk.redaction import without_secrets
 from planet_sdk.retry import SAFE_METHODS
+from planet_sdk.trust import Origin
 
 MAX_REDIRECTS = 10
 MAX_ERROR_BYTES = 64 * 1024
@@ -42,28 +43,8 @@ class Call:
         return f"{self.method} {without_secrets(self.url)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Scheme, host and port: what credentials are bound to."""
-
-    scheme: str
-    host: str
-    port: int | None
-
-    @classmethod
-    def of(cls, url: str) -> Origin:
-        """Return the address's origin.
-
-        Raises:
-            ClientError: it is no address.
-        """
-        with typed_errors("A request to", url):
-            parsed = httpx.URL(url)
-        return cls(parsed.scheme, parsed.host, parsed.port or {"https": 443, "http": 80}.get(parsed.scheme))
-
-
-def redirected(call: Call, answer: httpx.Response, *, plain_http: bool) -> Call:
-    """Return the call that the redirect asks for.
+def redirected(call: Call, answer: httpx.Response) -> Call:
+    """Return the call that the redirect asks for; whether it may be sent is for `Trust` to say.
 
     A redirect is followed for GET and HEAD; for other methods only within the origin and where it keeps the method,
     since a POST that silently becomes a GET looks like success, and a body is nobody else's business.
@@ -71,20 +52,17 @@ def redirected(call: Call, answer: httpx.Response, *, plain_http: bool) -> Call:
     Args:
         call: what was redirected.
         answer: the redirect.
-        plain_http: whether a way from https to http is acceptable.
 
     Raises:
-        APIError, ClientError: it is not followed.
+        APIError, UnsafeLink: it is not followed.
     """
     where = answer.headers["location"]
-    with typed_errors(call.method, call.url):
+    try:
         url = str(answer.request.url.join(where))
-    source, target = Origin.of(call.url), Origin.of(url)
-    if target.scheme not in {"http", "https"}:
-        raise ClientError(f"{call!r} was redirected to {target.scheme!r}, which is not followed")
-    if source.scheme == "https" and target.scheme == "http" and not plain_http:
-        raise ClientError(f"{call!r} was redirected from https to http, which is not followed: {without_secrets(url)}")
-    if call.method not in SAFE_METHODS and not (answer.status_code in _KEEPS_METHOD and source == target):
+    except httpx.InvalidURL as error:
+        raise UnsafeLink(where, "it is no address") from error
+    stays = answer.status_code in _KEEPS_METHOD and Origin.of(call.url) == Origin.of(url)
+    if call.method not in SAFE_METHODS and not stays:
         raise APIError(
             f"{call!r} was redirected to {without_secrets(url)}, which is followed for GET only",
             status=answer.status_code,

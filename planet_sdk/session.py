@@ -23,7 +23,6 @@ from planet_sdk.exchange import (
     MAX_REDIRECTS,
     REDIRECT_BODY_S,
     Call,
-    Origin,
     read_at_most,
     redirected,
     refusal,
@@ -33,6 +32,7 @@ from planet_sdk.limits import Limiter, LocalLimiter, RequestKind
 from planet_sdk.models import Response, StreamingResponse
 from planet_sdk.redaction import keep_links_out_of_logs, without_secrets
 from planet_sdk.retry import Budget, RetryPolicy, may_repeat, retry
+from planet_sdk.trust import Trust
 
 if TYPE_CHECKING:
     from planet_sdk.clients import DataClient, OrdersClient
@@ -90,7 +90,7 @@ class Session:
             raise ClientError(f"max_transfers must be at least 1, not {max_transfers}")
         self.base_url = base_url_or_default(base_url)
         self._auth = auth or default_auth()
-        self._trusted = {Origin.of(self.base_url)}
+        self._trust = Trust(self.base_url)
         self._limiter = limiter or LocalLimiter()
         self._transfers = asyncio.Semaphore(max_transfers)
         self._policy = retry or RetryPolicy()
@@ -149,8 +149,8 @@ class Session:
         return clients[name](self, base_url=base_url)
 
     def trust(self, base_url: str) -> None:
-        """Send this session's credentials to this address's origin, too."""
-        self._trusted.add(Origin.of(base_url))
+        """Send this session's credentials to this address's origin, too: see `planet_sdk.trust`."""
+        self._trust.add(base_url)
 
     def budget(self) -> Budget:
         """Return a fresh budget of tries and seconds for one operation."""
@@ -260,6 +260,7 @@ class Session:
 
     async def _final_answer(self, call: Call, budget: Budget, held: AsyncExitStack) -> httpx.Response:
         for _ in range(MAX_REDIRECTS + 1):
+            await self._trust.check(call.url)
             call = self._away_from_home(call)
             async with AsyncExitStack() as hop:
                 with budget.excused():
@@ -281,10 +282,7 @@ class Session:
 
     def _away_from_home(self, call: Call) -> Call:
         """Another host's requests do not count against the API's limits: it is storage."""
-        return call if self._is_trusted(call.url) else replace(call, kind=RequestKind.BODY)
-
-    def _is_trusted(self, url: str) -> bool:
-        return Origin.of(url) in self._trusted
+        return call if self._trust.covers(call.url) else replace(call, kind=RequestKind.BODY)
 
     async def _send(self, call: Call, budget: Budget) -> httpx.Response:
         if self._closed:
@@ -299,8 +297,9 @@ class Session:
                 timeout=httpx.Timeout(
                     CONNECT_TIMEOUT_S, read=BODY_TIMEOUT_S if call.kind in _BODIES else READ_TIMEOUT_S, pool=None
                 ),
+                extensions={"trace": self._trust.watch(call.url)},
             )
-            auth = self._auth if self._is_trusted(call.url) else None
+            auth = self._auth if self._trust.covers(call.url) else None
             async with asyncio.timeout(budget.left_s):
                 answer = await self._http.send(request, stream=True, auth=auth, follow_redirects=False)
         _log.debug("answer received", extra={"call": repr(call), "status": answer.status_code})
@@ -312,7 +311,7 @@ class Session:
             async with asyncio.timeout(REDIRECT_BODY_S):
                 await read_at_most(StreamingResponse(answer).aiter_raw(), MAX_ERROR_BYTES)
         await answer.aclose()
-        call = redirected(call, answer, plain_http=self.base_url.startswith("http://"))
+        call = redirected(call, answer)
         # Where a download link leads is storage, also if it is on the same host.
         return replace(call, kind=RequestKind.BODY) if call.kind is RequestKind.LINK else call
 

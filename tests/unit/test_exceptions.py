@@ -22,6 +22,7 @@ ERRORS = [
     exceptions.FileConflict(PATH, "another file lies there"),
     exceptions.LinkExpired(PATH, 403),
     exceptions.UnsafeName("../x", PATH),
+    exceptions.UnsafeLink("https://10.0.0.1/x?token=y", "it is not public"),
 ]
 
 

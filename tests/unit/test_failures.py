@@ -71,6 +71,7 @@ PRODUCER: list[Exception] = [
     exceptions.APIError("gone", status=410),
     exceptions.APIKeyAuthException("no key"),
     exceptions.UnsafeName("../x", HERE),
+    exceptions.UnsafeLink("http://169.254.169.254/x", "it is plain http"),
     exceptions.FileConflict(HERE, "another file lies there"),
     exceptions.SpecificationException("analitic", ["analytic"], "bundle"),
     of_the_system(errno.EACCES),

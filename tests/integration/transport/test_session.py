@@ -230,14 +230,6 @@ async def test_a_redirect_is_followed_also_where_its_text_does_not_end(
     assert (api.count("/a"), api.count("/b")) == (1, 1)
 
 
-@pytest.mark.parametrize("where", ["file:///etc/passwd", "gopher://x/", "http://[broken"])
-async def test_redirects_to_odd_places_are_refused(where: str, session: Session, api: Origin) -> None:
-    api.always["/a"] = Behaviour(redirect=where)
-
-    with pytest.raises(exceptions.ClientError):
-        await session.request("GET", f"{api.url}/a")
-
-
 async def test_a_redirected_post_does_not_turn_into_a_get(session: Session, api: Origin) -> None:
     api.always["/orders"] = Behaviour(redirect="/elsewhere")
 
