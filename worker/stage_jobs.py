@@ -106,6 +106,9 @@ class StageJobs:
                     return await self._decide(run, job_id)
             except (Fenced, RunNotFound) as error:
                 log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
+                if isinstance(error, Fenced) and error.why == "fenced":
+                    # It may be the run's job still, and this worker's once more, if a pulse came late: never end it.
+                    raise RetryJob from error
                 return {"outcome": "dropped", "reason": str(error)}
             except REDIS_AWAY as error:  # the job is handed back; were it arq's to end, the run would lose it
                 raise RetryJob from error
