@@ -2,6 +2,7 @@
 # `make demo` shows the product; `make test` is what CI runs.
 
 PYTHON ?= python3
+SEED   ?= 0
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -13,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit docs demo lock clean
+.PHONY: help setup test lint format types unit chaos restarts docs demo lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +61,12 @@ types: setup  ## mypy, strict
 
 unit: setup  ## only the tests that open no socket
 	$(BIN)/pytest tests/unit
+
+chaos: $(READY)  ## kill, freeze and restart a fleet of 1,000 orders for some minutes; SEED=7 decides how
+	@$(BIN)/python -m tests.chaos --seed $(SEED)
+
+restarts: $(READY)  ## restart Valkey twenty times under load, and see that no worker ends and nothing is lost
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --orders 300 --kill-every 0 --restarts 20
 
 docs: $(READY)  ## write docs/reference from the docstrings
 	$(BIN)/python docs/make_reference.py
