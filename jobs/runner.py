@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from jobs.context import StageContext
 from jobs.ending import end_early, reason_to_end
 from jobs.errors import Fenced
 from jobs.failures import after_failure
 from jobs.outcomes import Finish, Outcome
-from jobs.run import Failure, FailureKind, Run, State
-from jobs.stages import STAGES
+from jobs.run import Failure, FailureKind, Run, Stage, State
+from jobs.stages import STAGES, StageFunction
 
 
-async def run_stage(run: Run, context: StageContext) -> Outcome:
+async def run_stage(run: Run, context: StageContext, stages: Mapping[Stage, StageFunction] = STAGES) -> Outcome:
     """Run the stage that the run is in, and return what should follow; an error is an outcome too.
 
     Args:
         run: as RunStore.begin() returned it.
         context: what the stage may touch; its notebook writes through the fence of this job.
+        stages: what the stages do; other than the real ones only where something else is looked at, as in a benchmark.
 
     Raises:
         Fenced: this worker no longer owns the job: there is nothing to commit.
         CancelledError: the worker takes the job back: the run stays where it is.
     """
     try:
-        return await _decide(run, context)
+        return await _decide(run, context, stages)
     except Fenced:
         raise
     except Exception as error:  # noqa: BLE001 — the edge: it becomes a state with a reason
         return after_failure(run, error, context.policy)
 
 
-async def _decide(run: Run, context: StageContext) -> Outcome:
+async def _decide(run: Run, context: StageContext, stages: Mapping[Stage, StageFunction]) -> Outcome:
     limit_s = context.policy.stage_timeout_s[run.stage]
     try:
         async with asyncio.timeout(limit_s) as limit:
@@ -41,7 +43,7 @@ async def _decide(run: Run, context: StageContext) -> Outcome:
                 return await end_early(run, context, *why)
             if run.vain_starts > context.policy.max_vain_starts:
                 return _set_aside(run)
-            return await STAGES[run.stage](run, context)
+            return await stages[run.stage](run, context)
     except TimeoutError as error:
         if limit.expired():
             raise TimeoutError(f"{run.stage} had not ended after {limit_s:g} s, and was stopped") from error

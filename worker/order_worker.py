@@ -7,7 +7,7 @@ function. What it replaces, and why, is told in docs/decisions/0002-the-worker.m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import time
@@ -15,10 +15,13 @@ from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
-from arq.worker import Function, Worker
+from arq.jobs import serialize_result
+from arq.utils import timestamp_ms
+from arq.worker import Function, Retry, RetryJob, Worker
 from redis import Redis
 
 from jobs import codec, keys
+from jobs.errors import RunNotFound
 from jobs.moves import run_id_of
 from worker import doorbell
 from worker.aborts import Aborts
@@ -199,14 +202,63 @@ class OrderWorker(Worker):
             self.stages.cancel_run(job_id)
             is_unwanted = False
         try:
-            self.allow_abort_jobs = is_unwanted  # run_job reads it before it first waits, and ends the job unstarted
-            await self.run_job(job_id, due_ms)
+            if not await self._run_stage(job_id, due_ms):
+                # run_job reads it before it first waits, and ends the job unstarted
+                self.allow_abort_jobs = is_unwanted
+                await self.run_job(job_id, due_ms)
         except REDIS_AWAY as error:
             log.warning("job left to its lease, Redis is away", job_id=job_id, error=str(error))
         except asyncio.CancelledError:
             log.info("job left to its lease", job_id=job_id)
         except Exception:
             log.exception("job left to its lease after an error outside its function", job_id=job_id)
+
+    async def _run_stage(self, job_id: str, due_ms: int) -> bool:
+        """Run the job of a run without arq's round trip for payload and tries: the run has both.
+
+        Returns:
+            False for any other job, also one whose id only looks like that of a stage: it is arq's to run.
+        """
+        run_id = run_id_of(job_id)
+        if self.stages is None or run_id is None:
+            return False
+        started_ms = timestamp_ms()
+        task = self.job_tasks[job_id] = self.loop.create_task(self.stages.run_job({"job_id": job_id}, run_id))
+        result, delay_ms = None, None
+        try:
+            result = await task
+        except RunNotFound:
+            return False
+        except (asyncio.CancelledError, RetryJob, Retry) as wish:
+            delay_ms = wish.defer_score if isinstance(wish, Retry) else None
+            self.jobs_retried += 1
+        else:
+            self.jobs_complete += 1
+        finally:
+            del self.job_tasks[job_id]
+        ended = self._result_of_stage(job_id, run_id, due_ms, started_ms, result) if result else None
+        await self.finish_job(job_id, bool(result), ended, self.keep_result_s, False, delay_ms, None)
+        return True
+
+    def _result_of_stage(
+        self, job_id: str, run_id: str, due_ms: int, started_ms: int, result: Mapping[str, str]
+    ) -> bytes | None:
+        """What arq's clients read of the job."""
+        times = {"enqueue_time_ms": due_ms, "start_ms": started_ms, "finished_ms": timestamp_ms()}
+        stage = job_id.split(":")[1]
+        return serialize_result(
+            function=stage,
+            args=(run_id,),
+            kwargs={},
+            job_try=1,
+            success=True,
+            result=result,
+            ref=job_id,
+            queue_name=self.queue_name,
+            job_id=job_id,
+            serializer=self.job_serializer,
+            **times,
+        )
 
     # Giving jobs up
 

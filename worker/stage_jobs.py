@@ -15,13 +15,14 @@ from arq.worker import Function, RetryJob, func
 
 from jobs.context import Progress, StageContext, show_nobody
 from jobs.destination import open_destination
-from jobs.errors import DestinationError, Fenced, RunNotFound
+from jobs.errors import DestinationError, Fenced
 from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Outcome
 from jobs.policy import Policy
 from jobs.run import Facts, FileRecord, Run, Stage
 from jobs.runner import run_stage
+from jobs.stages import STAGES, StageFunction
 from jobs.store import RunStore
 from planet_sdk import OrdersClient
 from worker.claims import REDIS_AWAY
@@ -61,6 +62,7 @@ class StageJobs:
     destination: str
     staging: Path
     policy: Policy = field(default_factory=Policy)
+    stages: Mapping[Stage, StageFunction] = field(default_factory=lambda: STAGES)
     pulse: Pulse | None = None
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
@@ -72,7 +74,7 @@ class StageJobs:
 
     def functions(self) -> list[Function]:
         """The stages, for arq's Worker."""
-        return [func(self._run_job, name=stage.value, max_tries=_NO_LIMIT) for stage in Stage]
+        return [func(self.run_job, name=stage.value, max_tries=_NO_LIMIT) for stage in Stage]
 
     def cancel_run(self, job_id: str) -> bool:
         """Mark a job so that its cancellation, or its start, cancels the run; False where that has been done."""
@@ -97,16 +99,23 @@ class StageJobs:
             progress=progress,
         )
 
-    async def _run_job(self, ctx: dict[Any, Any], run_id: str) -> dict[str, str]:
+    async def run_job(self, ctx: Mapping[Any, Any], run_id: str) -> dict[str, str]:
+        """Begin the run's job `ctx["job_id"]` and let its stage decide; the commit comes when the job is finished.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RetryJob: Redis is away; the job is to be handed back.
+            CancelledError: the worker takes the job back.
+        """
         job_id: str = ctx["job_id"]
         with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name):
             try:
                 run = await self.store.begin(run_id, job_id, self.by, self.destination)
                 with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
                     return await self._decide(run, job_id)
-            except (Fenced, RunNotFound) as error:
+            except Fenced as error:
                 log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
-                if isinstance(error, Fenced) and error.why == "fenced":
+                if error.why == "fenced":
                     # It may be the run's job still, and this worker's once more, if a pulse came late: never end it.
                     raise RetryJob from error
                 return {"outcome": "dropped", "reason": str(error)}
@@ -141,9 +150,9 @@ class StageJobs:
             return after_failure(run, error, self.policy)
         if run.cancel_requested or job_id in self._unwanted:
             self._unwanted.add(job_id)  # what cancels it is not to be interrupted for it
-            return await run_stage(run.model_copy(update={"cancel_requested": True}), context)
+            return await run_stage(run.model_copy(update={"cancel_requested": True}), context, self.stages)
         try:
-            return await run_stage(run, context)
+            return await run_stage(run, context, self.stages)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if job_id not in self._unwanted or task is None:
@@ -151,7 +160,7 @@ class StageJobs:
             task.uncancel()
             # What the stage wrote down until now (an order id, say) decides how the run is cancelled.
             now = await self.store.get(run.run_id)
-            return await run_stage(now.model_copy(update={"cancel_requested": True}), context)
+            return await run_stage(now.model_copy(update={"cancel_requested": True}), context, self.stages)
 
     def _show_progress(
         self, job_id: str, files: dict[str, tuple[int, int]], path: str, done: int, total: int | None

@@ -6,10 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from arq.connections import ArqRedis
+from arq.jobs import Job
+from arq.worker import func
 
 from jobs import BadRequest, KeyReused, NotPossible, ResultTimeout, RunFailed, Stage, State, Submission
 from planet_sdk.checksum import file_digest
@@ -42,6 +44,30 @@ async def test_the_history_tells_the_story_stage_by_stage(fleet: Fleet) -> None:
     states = [line.state for line in await handle.history()]
     in_order = [State.QUEUED, State.CREATING, State.WAITING, State.DOWNLOADING, State.VALIDATING, State.DONE]
     assert list(dict.fromkeys(states)) == in_order
+
+
+async def test_arqs_own_client_reads_how_the_job_of_a_stage_ended(fleet: Fleet) -> None:
+    await fleet.start_worker()
+    run = await (await fleet.queue.submit(request())).result(timeout=60)
+
+    redis = fleet.queue.store.redis
+    ended = await Job(f"{run.run_id}:create:0", redis, _deserializer=redis.job_deserializer).result_info()
+
+    assert ended is not None
+    assert (ended.function, list(ended.args), ended.success) == ("create", [run.run_id], True)
+    assert ended.result["state"] == "waiting"
+
+
+async def test_a_plain_job_whose_id_looks_like_that_of_a_stage_is_run_all_the_same(fleet: Fleet) -> None:
+    async def work(_: Any, number: int) -> int:
+        return number
+
+    worker = await fleet.start_worker()
+    worker.functions["work"] = func(cast("Any", work), name="work")
+    job = await fleet.queue.store.redis.enqueue_job("work", 7, _job_id="field:download:7")
+
+    assert job is not None
+    assert await job.result(timeout=30, poll_delay=0.02) == 7
 
 
 async def test_the_order_carries_the_runs_id_in_its_name_and_is_created_once(fleet: Fleet) -> None:
