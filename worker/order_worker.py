@@ -180,7 +180,10 @@ class OrderWorker(Worker):
         claimed, any_aborts = await self.claims.claim(free)
         unwanted = await self.aborts.unwanted() if any_aborts else frozenset()
         for job_id, due_ms in claimed:
-            self._start_job(job_id, due_ms, is_unwanted=job_id in unwanted)
+            if job_id in self.tasks:  # its lease had lapsed, and nobody else was quicker: the job just goes on
+                log.warning("lapsed lease taken up again", job_id=job_id)
+            else:
+                self._start_job(job_id, due_ms, is_unwanted=job_id in unwanted)
 
     def _start_job(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
         self.job_counter += 1

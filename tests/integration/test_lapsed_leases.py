@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+from arq.connections import ArqRedis
+
 from jobs import State, keys
 from jobs.errors import Fenced
 from jobs.moves import By
@@ -9,6 +14,8 @@ from jobs.run import Run
 from jobs.store import RunStore
 from tests.fleet_rig import Fleet
 from tests.stage_rig import request
+from tests.waiting import until
+from tests.worker_rig import MakeWorker, arq_function, enqueue
 
 
 class LapsesOnce(RunStore):
@@ -38,3 +45,29 @@ async def test_a_job_whose_lease_lapsed_before_it_began_stays_in_the_queue(fleet
 
     assert (await handle.result(timeout=30)).state is State.DONE
     assert store.has_lapsed
+
+
+async def test_a_job_in_hand_whose_lease_lapsed_is_not_started_beside_itself(
+    redis: ArqRedis, make_worker: MakeWorker
+) -> None:
+    """Its worker finds it due and claims it once more: that is a new lease for the job in hand, not a second job."""
+    starts, may_end = [], asyncio.Event()
+
+    async def wait(ctx: dict[str, Any]) -> str:
+        starts.append(ctx["job_try"])
+        await may_end.wait()
+        return "done"
+
+    async with make_worker(arq_function("wait", wait), lease_s=600, health_interval_s=600):
+        job = await enqueue(redis, "wait")
+        mark = keys.in_progress(job.job_id)
+        await until("the job is started", lambda: starts)
+        async with redis.pipeline() as lapse:
+            lapse.delete(mark).zadd("arq:queue", {job.job_id: 0}).publish(keys.bell("arq:queue"), "job")
+            await lapse.execute()
+        await until("the job is claimed once more", lambda: redis.exists(mark))
+        may_end.set()
+        assert await job.result(timeout=30, poll_delay=0.02) == "done"
+
+    assert starts == [1]
+    assert await redis.zcard("arq:queue") == 0
