@@ -63,7 +63,9 @@ async def test_a_job_in_hand_whose_lease_lapsed_is_not_started_beside_itself(
         mark = keys.in_progress(job.job_id)
         await until("the job is started", lambda: starts)
         async with redis.pipeline() as lapse:
-            lapse.delete(mark).zadd("arq:queue", {job.job_id: 0}).publish(keys.bell("arq:queue"), "job")
+            lapse.delete(mark)
+            lapse.zadd("arq:queue", {job.job_id: 0})
+            lapse.publish(keys.bell("arq:queue"), "job")
             await lapse.execute()
         await until("the job is claimed once more", lambda: redis.exists(mark))
         may_end.set()
