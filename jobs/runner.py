@@ -13,6 +13,10 @@ from jobs.outcomes import Finish, Outcome
 from jobs.run import Failure, FailureKind, Run, Stage, State
 from jobs.stages import STAGES, StageFunction
 
+# Whoever ends a worker takes all jobs in its hands along. Those that have seen several such ends wait for a while, each
+# for another: so the innocent among them get on before the one that is at fault starts again.
+_SUSPECT_AFTER = 2
+
 
 async def run_stage(run: Run, context: StageContext, stages: Mapping[Stage, StageFunction] = STAGES) -> Outcome:
     """Run the stage that the run is in, and return what should follow; an error is an outcome too.
@@ -43,6 +47,8 @@ async def _decide(run: Run, context: StageContext, stages: Mapping[Stage, StageF
                 return await end_early(run, context, *why)
             if run.vain_starts > context.policy.max_vain_starts:
                 return _set_aside(run)
+            if run.vain_starts > _SUSPECT_AFTER:
+                await context.sleep(context.policy.backoff_s(run.vain_starts - _SUSPECT_AFTER))
             return await stages[run.stage](run, context)
     except TimeoutError as error:
         if limit.expired():

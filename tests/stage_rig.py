@@ -91,6 +91,7 @@ class Rig:
     policy: Policy = field(default_factory=Policy)
     now: datetime = START
     progress: list[tuple[str, int, int | None]] = field(default_factory=list)
+    slept_s: list[float] = field(default_factory=list)
 
     @property
     def context(self) -> StageContext:
@@ -101,8 +102,12 @@ class Rig:
             staging=self.staging,
             policy=self.policy,
             now=lambda: self.now,
+            sleep=self._sleep,
             progress=lambda path, done, total: self.progress.append((path, done, total)),
         )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
 
     @property
     def folder(self) -> Path:

@@ -10,7 +10,7 @@ local run = KEYS[1]
 local now_parts = redis.call('TIME')
 local now = now_parts[1] * 1000 + math.floor(now_parts[2] / 1000)
 
-local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts')
+local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts', 'vain_starts')
 if had[1] == move.id then return 'again' end
 if tonumber(had[2] or '0') ~= move.step then return 'stale' end
 
@@ -43,7 +43,14 @@ for name, text in pairs(move.fields) do
 end
 redis.call('HSET', run, 'last_move', move.id, 'step', move.step + 1, 'state', move.state, 'stage', move.stage,
            'reason', move.reason, 'updated_at', now)
-redis.call('HDEL', run, 'starts', 'vain_starts')
+redis.call('HDEL', run, 'starts')
+local vain = tonumber(had[6] or '0')
+if vain > 1 and move.next_job_id ~= '' and not move.enters_stage then
+  -- The same stage once more: this start did not end its worker, but those before it did, and it got nowhere either.
+  redis.call('HSET', run, 'vain_starts', vain - 1)
+else
+  redis.call('HDEL', run, 'vain_starts')
+end
 if move.enters_stage then redis.call('HDEL', run, 'tries', 'faults') end
 if KEYS[10] ~= '' then redis.call('SET', KEYS[10], move.run_id) end
 redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = move.state, stage = move.stage, reason = move.reason,

@@ -15,7 +15,8 @@ local function write(key, fields)
 end
 write(KEYS[1], what.fields)
 write(KEYS[2], what.files)
--- A file that has arrived is progress: a job that makes some is not to be set aside for its workers' deaths.
-if next(what.files) then redis.call('HSET', KEYS[1], 'vain_starts', 1) end
+-- An order that was placed, or a file that has arrived, is progress: a job that makes some is not to be set aside for its
+-- workers' deaths.
+if KEYS[4] ~= '' or next(what.files) then redis.call('HSET', KEYS[1], 'vain_starts', 1) end
 if KEYS[4] ~= '' then redis.call('SET', KEYS[4], ARGV[1]) end
 return 'noted'

@@ -201,6 +201,15 @@ async def test_a_job_that_ends_its_worker_each_time_is_set_aside(rig: Rig) -> No
     assert rig.simulator.report().requests == {}
 
 
+async def test_a_job_that_has_seen_workers_end_waits_so_that_others_get_ahead_of_the_culprit(rig: Rig) -> None:
+    for vain_starts in (1, 2, 3, 4):
+        rig.run = new_run(vain_starts=vain_starts)
+        await rig.step()
+
+    assert len(rig.slept_s) == 2
+    assert min(rig.slept_s) > 0
+
+
 async def test_a_cancelled_run_leaves_nothing_in_staging(tmp_path: Path) -> None:
     async with open_rig(tmp_path, destination=a_store()) as rig:
         await rig.go(State.DOWNLOADING)

@@ -139,6 +139,30 @@ async def test_a_job_that_makes_progress_is_not_counted_as_deadly(store: RunStor
     assert (await take(store, run)).vain_starts == 2
 
 
+async def test_an_order_that_was_placed_is_progress(store: RunStore) -> None:
+    await submit(store)
+    for _ in range(3):
+        run = await take(store, await store.get(RUN_ID))
+
+    await store.note(run, ME, {"order_id": ORDER_ID})
+
+    assert (await store.get(RUN_ID)).vain_starts == 1
+
+
+async def test_a_start_that_ends_well_without_progress_does_not_clear_those_that_did_not(store: RunStore) -> None:
+    """A run that ends its worker at each second start is set aside as well."""
+    await submit(store)
+    for _ in range(3):  # two workers died
+        run = await take(store, await store.get(RUN_ID))
+
+    await store.move(plan_move(run, Again(0, "waiting", charge=False), ME))
+    assert (await store.get(RUN_ID)).vain_starts == 2
+    run = await take(store, await store.get(RUN_ID))
+    await store.move(plan_move(run, Advance(Stage.WAIT, "ordered"), ME))
+
+    assert (await store.get(RUN_ID)).vain_starts == 0
+
+
 async def test_a_parked_run_has_no_job_and_is_moved_by_the_watcher(store: RunStore) -> None:
     run = await take(store, await submit(store))
     await store.move(plan_move(run, Park(0, "waiting for Planet"), ME))
