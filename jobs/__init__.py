@@ -12,6 +12,7 @@ from jobs.errors import (
     ResultTimeout,
     RunFailed,
     RunNotFound,
+    UnreadableRun,
 )
 from jobs.queue import OrderQueue, RunHandle, Submission
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State, Transition
@@ -40,4 +41,5 @@ __all__ = [
     "State",
     "Submission",
     "Transition",
+    "UnreadableRun",
 ]

@@ -3,6 +3,7 @@
 JobsError
 ├── BadRequest        the request cannot be ordered; every problem names its field
 ├── RunNotFound       no run has this id (or it is older than runs are kept)
+├── UnreadableRun     its record is damaged, or of a newer version of this program
 ├── KeyReused         the producer's key already belongs to a run with another request
 ├── NotPossible       the run's state does not allow it
 ├── RunFailed         result() of a run that ended without its files
@@ -34,6 +35,7 @@ __all__ = [
     "ResultTimeout",
     "RunFailed",
     "RunNotFound",
+    "UnreadableRun",
 ]
 
 
@@ -70,6 +72,18 @@ class RunNotFound(JobsError):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"there is no run {run_id}; `planet-orders list` shows those that are kept")
         self.run_id = run_id
+
+
+class UnreadableRun(JobsError):
+    """The record of the run cannot be read here; it stays as it is.
+
+    Attributes:
+        is_newer: it was written by a newer version, which can read it.
+    """
+
+    def __init__(self, run_id: str, why: str, *, is_newer: bool = False) -> None:
+        super().__init__(f"run {run_id} cannot be read ({why}); its record is kept as it is")
+        self.run_id, self.why, self.is_newer = run_id, why, is_newer
 
 
 class KeyReused(JobsError):

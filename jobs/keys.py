@@ -14,6 +14,9 @@
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:fleet                   string  permanent; the fleet's queue        the first worker to start
     orders:server                  hash    permanent; run_id, since            submit, begin, the embedded's keeper
+    orders:poison                  zset    permanent, 1,000 ids; by last time  whoever sets something aside
+    orders:poison:{id}             hash    30 days after its last time         whoever sets something aside
+    orders:left:{id}               string  an hour after its last time         a worker that is older than the job
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
     orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
@@ -47,12 +50,13 @@ PREFIX = "orders"
 RUNS = f"{PREFIX}:runs"
 WATCH = f"{PREFIX}:watch"
 EVENTS = f"{PREFIX}:events"
+POISON = f"{PREFIX}:poison"
 WORKERS = f"{PREFIX}:workers"
 FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
 ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, EVENTS, WORKERS, FLEET, SERVER, ABORTS})
+PERMANENT = frozenset({RUNS, WATCH, EVENTS, POISON, WORKERS, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 
@@ -93,6 +97,16 @@ def state(state: str) -> str:
 def lease(duty: str) -> str:
     """Who in the fleet has a duty that only one may have."""
     return f"{PREFIX}:lease:{duty}"
+
+
+def poison(poison_id: str) -> str:
+    """The evidence of a job or a run that was set aside."""
+    return f"{PREFIX}:poison:{poison_id}"
+
+
+def left(poison_id: str) -> str:
+    """How often a job was left for workers of a newer version."""
+    return f"{PREFIX}:left:{poison_id}"
 
 
 def worker(name: str) -> str:

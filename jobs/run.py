@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+
+from jobs.errors import UnreadableRun
+
+RECORD_VERSION = 1  # raise it when older workers would misunderstand a record; new fields alone they pass over
 
 
 class Stage(StrEnum):
@@ -108,6 +112,7 @@ class Run(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    version: int = RECORD_VERSION  # of the record; absent in those of version 1
     run_id: str
     state: State
     stage: Stage
@@ -156,9 +161,39 @@ class Run(BaseModel):
         return f"{self.name}-{self.run_id}{suffix}"
 
     @classmethod
-    def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Read the hash that the scripts keep."""
-        return cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+    def from_hash(cls, fields: Mapping[bytes, bytes], run_id: str | None = None) -> Self:
+        """Read the hash that the scripts keep.
+
+        Args:
+            fields: of the hash.
+            run_id: whose hash it is; default: what it says itself.
+
+        Raises:
+            UnreadableRun: it is damaged, or of a newer version.
+        """
+        asked = run_id or fields.get(b"run_id", b"?").decode(errors="backslashreplace")
+        try:
+            run = cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+        except ValidationError as error:
+            raise UnreadableRun(asked, _flaws(error), is_newer=_is_newer(fields)) from error
+        except (ValueError, OverflowError, OSError, RecursionError) as error:  # bytes that are no text, no such year
+            raise UnreadableRun(asked, str(error)) from error
+        if run.version > RECORD_VERSION:
+            raise UnreadableRun(asked, f"it has version {run.version}, newer than {RECORD_VERSION}", is_newer=True)
+        if run.run_id != asked:
+            raise UnreadableRun(asked, "run_id: it is that of another run")
+        return run
+
+
+def _is_newer(fields: Mapping[bytes, bytes]) -> bool:
+    version = fields.get(b"version", b"")
+    return version.isdigit() and len(version) < 10 and int(version) > RECORD_VERSION  # noqa: PLR2004 — no count of ours
+
+
+def _flaws(error: ValidationError) -> str:
+    """What is wrong, field by field, without the values: they may hold secrets."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:3])
 
 
 Facts = Mapping[str, Any]

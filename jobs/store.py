@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from redis.exceptions import ResponseError
+
 from jobs import keys
-from jobs.errors import Fenced, NotPossible, RunNotFound
+from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
 from jobs.moves import By, Move, job_id_of, job_payload
-from jobs.run import FINAL_STATES, Facts, FileRecord, Run, Stage, State, Transition, encode_facts
+from jobs.poison import is_bad_data
+from jobs.run import (
+    FINAL_STATES,
+    RECORD_VERSION,
+    Facts,
+    FileRecord,
+    Run,
+    Stage,
+    State,
+    Transition,
+    encode_facts,
+)
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -126,23 +140,28 @@ class RunStore:
         Raises:
             Fenced: another worker has the job, or the run has moved on: nothing was counted.
             RunNotFound: there is no such run.
+            UnreadableRun: its record is damaged, or of a newer version: then nothing was counted.
         """
-        answer = await self._begin(
-            keys=[
-                keys.run(run_id),
-                keys.history(run_id),
-                keys.in_progress(job_id),
-                keys.state(State.QUEUED),
-                keys.state(State.CREATING),
-                keys.EVENTS,
-                keys.SERVER,
-            ],
-            args=[run_id, job_id, by.owner, by.name, destination],
-        )
+        with _bad_data_as_unreadable(run_id):
+            answer = await self._begin(
+                keys=[
+                    keys.run(run_id),
+                    keys.history(run_id),
+                    keys.in_progress(job_id),
+                    keys.state(State.QUEUED),
+                    keys.state(State.CREATING),
+                    keys.EVENTS,
+                    keys.SERVER,
+                ],
+                args=[run_id, job_id, by.owner, by.name, destination, RECORD_VERSION],
+            )
         what, *pairs = answer
         match what.decode():
             case "begun":
-                return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+                return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)), run_id)
+            case "newer":
+                why = f"it has version {pairs[0].decode()}, newer than {RECORD_VERSION}"
+                raise UnreadableRun(run_id, why, is_newer=True)
             case "unknown":
                 raise RunNotFound(run_id)
             case why:
@@ -230,19 +249,27 @@ class RunStore:
 
         Raises:
             RunNotFound: there is no such run.
+            UnreadableRun: its record is damaged, or of a newer version.
         """
-        fields = await _read(self.redis.hgetall(keys.run(run_id)))
+        with _bad_data_as_unreadable(run_id):
+            fields = await _read(self.redis.hgetall(keys.run(run_id)))
         if not fields:
             raise RunNotFound(run_id)
-        return Run.from_hash(fields)
+        return Run.from_hash(fields, run_id)
 
     async def get_many(self, run_ids: Sequence[str]) -> list[Run]:
-        """Read several runs in one round trip; those that are gone are left out."""
+        """Read several runs in one round trip; those that are gone, or cannot be read, are left out."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for run_id in run_ids:
                 pipe.hgetall(keys.run(run_id))
-            found = await pipe.execute()
-        return [Run.from_hash(fields) for fields in found if fields]
+            found = await pipe.execute(raise_on_error=False)
+        runs = []
+        for run_id, fields in zip(run_ids, found, strict=True):
+            if isinstance(fields, Exception) and not is_bad_data(fields):
+                raise fields
+            with suppress(UnreadableRun):
+                runs += [Run.from_hash(fields, run_id)] if fields and isinstance(fields, dict) else []
+        return runs
 
     async def newest(self, state: State | None = None, limit: int = 50, before: datetime | None = None) -> list[Run]:
         """The newest runs first: by creation, or, with a state, by when they came into it."""
@@ -300,6 +327,17 @@ def script(redis: ArqRedis, name: str) -> AsyncScript:
     source = resources.files("jobs").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
     registered: AsyncScript = redis.register_script(source)
     return registered
+
+
+@contextmanager
+def _bad_data_as_unreadable(run_id: str) -> Iterator[None]:
+    """A key of another type, or text where a number is kept: no patience with Redis mends that."""
+    try:
+        yield
+    except ResponseError as error:
+        if is_bad_data(error):
+            raise UnreadableRun(run_id, str(error)) from error
+        raise
 
 
 async def _read(answer: Awaitable[T] | T) -> T:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jobs import keys
-from jobs.errors import Fenced, RunNotFound
+from jobs.errors import Fenced, RunNotFound, UnreadableRun
 from jobs.moves import By, Move
 from jobs.run import FINAL_STATES, Run, State
 from jobs.store import RunStore, ms, now_ms, script
@@ -52,7 +52,7 @@ async def _pages(store: RunStore, index: str) -> AsyncIterator[list[str]]:
 
 
 async def _recover(store: RunStore, run_id: str, by: By) -> bool:
-    with suppress(Fenced, RunNotFound):  # it has moved on by itself: nothing to mend
+    with suppress(Fenced, RunNotFound, UnreadableRun):  # it has moved on by itself, or was set aside until it is mended
         run = await store.get(run_id)
         if not run.state.is_final:
             await store.move(_move_back(run, by))

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from jobs import keys
 from jobs.moves import run_id_of
+from jobs.poison import keep_poison
 
 REDIS_AWAY = (RedisError, OSError)
 """What Redis answers, or does not, while it is away: connections lost or refused, a failover, loading, no memory, no
@@ -44,8 +45,20 @@ class Claims:
         """
         args: list[str | int] = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
         any_aborts, *claimed = await self._claim(keys=[self._queue, keys.ABORTS], args=args)
-        pairs = zip(claimed[::2], claimed[1::2], strict=True)
-        return [(job_id.decode(), int(float(due))) for job_id, due in pairs], bool(any_aborts)
+        jobs = []
+        for job_id, due in zip(claimed[::2], claimed[1::2], strict=True):
+            try:
+                jobs.append((job_id.decode(), int(float(due))))
+            except (UnicodeDecodeError, OverflowError) as error:  # an id that is no text, or a score of -inf
+                await self._remove(job_id, error)
+        return jobs, bool(any_aborts)
+
+    async def _remove(self, job_id: bytes, error: Exception) -> None:
+        """Take something out of the queue that cannot be a job."""
+        shown = job_id.decode(errors="backslashreplace")
+        await keep_poison(self._redis, shown, why=f"no job has such an id: {error}", evidence="", worker=self._owner)
+        await self._redis.zrem(self._queue, job_id)
+        await self._redis.delete(in_progress_key_prefix.encode() + job_id)
 
     async def hand_back(self, job_id: str, delay_s: float = 0) -> bool:
         """Give a job back unfinished, at the cost of no try. False where another worker has it meanwhile."""

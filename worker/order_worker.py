@@ -23,11 +23,13 @@ from redis import Redis
 from jobs import codec, keys
 from jobs.errors import RunNotFound
 from jobs.moves import run_id_of
+from jobs.poison import is_bad_data
 from worker import doorbell
 from worker.aborts import Aborts
 from worker.claims import REDIS_AWAY, Claims
 from worker.identity import Identity
 from worker.pulse import Counters, Pulse
+from worker.set_aside import keep_evidence
 from worker.stage_jobs import StageJobs
 
 log = structlog.get_logger(__name__)
@@ -211,6 +213,9 @@ class OrderWorker(Worker):
                 await self.run_job(job_id, due_ms)
         except REDIS_AWAY as error:
             log.warning("job left to its lease, Redis is away", job_id=job_id, error=str(error))
+            if is_bad_data(error):  # which no waiting mends
+                with suppress(*REDIS_AWAY):
+                    await self.finish_failed_job(job_id, None)
         except asyncio.CancelledError:
             log.info("job left to its lease", job_id=job_id)
         except Exception:
@@ -327,8 +332,14 @@ class OrderWorker(Worker):
             )
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """End a job that could not be started. A run that loses its job so gets a new one from the sweep."""
-        log.error("job set aside, it could not be started", job_id=job_id)
+        """End a job that could not be started, with the evidence kept, or leave it for workers of a newer version.
+
+        A run that loses its job so gets a new one from the sweep.
+        """
+        pause_s = await keep_evidence(self.pool, job_id, result_data, worker=self.identity.name)
+        if pause_s:
+            await self.claims.hand_back(job_id, pause_s)
+            return
         keep = result_data if self.keep_result_s > 0 or self.keep_result_forever else None
         result_ms = 0 if self.keep_result_forever else round(self.keep_result_s * 1000)
         await self.claims.finish(job_id, result=keep, result_ms=result_ms)

@@ -11,14 +11,15 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from arq.worker import Function, RetryJob, func
+from arq.worker import Function, Retry, RetryJob, func
 
 from jobs.context import Progress, StageContext, show_nobody
 from jobs.destination import open_destination
-from jobs.errors import DestinationError, Fenced
+from jobs.errors import DestinationError, Fenced, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Outcome
+from jobs.poison import keep_unreadable_run, leave_for_newer
 from jobs.policy import Policy
 from jobs.run import Facts, FileRecord, Run, Stage
 from jobs.runner import run_stage
@@ -28,6 +29,7 @@ from planet_sdk import OrdersClient
 from worker.claims import REDIS_AWAY
 from worker.identity import Identity
 from worker.pulse import Pulse
+from worker.set_aside import LEFT_FOR_NEWER_S
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,7 @@ class StageJobs:
         Raises:
             RunNotFound: there is no such run.
             RetryJob: Redis is away; the job is to be handed back.
+            Retry: a newer version wrote the run; its workers are to have it.
             CancelledError: the worker takes the job back.
         """
         job_id: str = ctx["job_id"]
@@ -119,10 +122,21 @@ class StageJobs:
                     # It may be the run's job still, and this worker's once more, if a pulse came late: never end it.
                     raise RetryJob from error
                 return {"outcome": "dropped", "reason": str(error)}
+            except UnreadableRun as error:
+                return await self._set_aside(job_id, error)
             except REDIS_AWAY as error:  # the job is handed back; were it arq's to end, the run would lose it
                 raise RetryJob from error
             finally:
                 self._unwanted.discard(job_id)
+
+    async def _set_aside(self, job_id: str, error: UnreadableRun) -> dict[str, str]:
+        """End the job and keep the evidence; the run stays, and the sweep looks whether it can be read again."""
+        if error.is_newer and await leave_for_newer(self.store.redis, job_id):
+            log.info("run left for a newer worker", job_id=job_id, why=error.why)
+            raise Retry(defer=LEFT_FOR_NEWER_S) from error
+        log.error("run set aside, its record cannot be read", job_id=job_id, why=error.why)
+        await keep_unreadable_run(self.store.redis, error, worker=self.identity.name)
+        return {"outcome": "set aside", "reason": str(error)}
 
     async def _decide(self, run: Run, job_id: str) -> dict[str, str]:
         started = monotonic()

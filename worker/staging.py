@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from jobs.errors import RunNotFound
+from jobs.errors import RunNotFound, UnreadableRun
 from jobs.store import RunStore
 
 
@@ -32,3 +32,5 @@ async def _has_ended(store: RunStore, run_id: str) -> bool:
         return (await store.get(run_id)).state.is_final
     except RunNotFound:
         return True
+    except UnreadableRun:
+        return False

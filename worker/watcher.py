@@ -13,9 +13,10 @@ from time import monotonic
 import structlog
 
 from jobs import keys
-from jobs.errors import DestinationError, Fenced, RunNotFound
+from jobs.errors import DestinationError, Fenced, RunNotFound, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, plan_move
+from jobs.poison import keep_unreadable_run
 from jobs.run import Run
 from jobs.sweep import sweep
 from jobs.watch import look
@@ -30,6 +31,7 @@ _SWEEP_EVERY_S = 60.0
 _AT_ONCE = 8  # the request budget, not this, is what holds looks back
 _PAGE = 200
 _AFTER_AN_ERROR_S = 30.0
+_UNREADABLE_S = 600.0  # until a run whose record cannot be read is looked at again
 
 
 class Watcher:
@@ -55,6 +57,9 @@ class Watcher:
                 except REDIS_AWAY as error:
                     log.debug("watch interrupted, Redis is away", error=str(error))
                     held = False
+                except Exception:  # the watcher's edge: nothing that lies in Redis may end it for good
+                    log.exception("watch interrupted by an error")
+                    held = False
                 await asyncio.sleep(_EVERY_S if held else self._lease_s / 3)
         finally:
             await asyncio.shield(self._drop_duty())
@@ -78,8 +83,8 @@ class Watcher:
 
     async def _watch_once(self) -> None:
         if monotonic() >= self._sweep_due:
-            await self._sweep()
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
+            await self._sweep()
         slots = asyncio.Semaphore(_AT_ONCE)
         run_ids = await self.store.due_parked(_PAGE)
         async with asyncio.TaskGroup() as looks:
@@ -109,6 +114,11 @@ class Watcher:
             run = await self.store.get(run_id)
         except RunNotFound:
             await self.store.redis.zrem(keys.WATCH, run_id)
+            return
+        except UnreadableRun as error:
+            log.error("run set aside, its record cannot be read", why=error.why)  # noqa: TRY400 — no bug of ours
+            await keep_unreadable_run(self.store.redis, error, worker=self._stages.identity.name)
+            await self.store.look_again(run_id, _UNREADABLE_S)
             return
         try:
             outcome = await look(run, self._stages.context(run, self._by))

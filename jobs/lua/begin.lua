@@ -1,11 +1,12 @@
 -- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may.
 -- KEYS: 1 run  2 history  3 in-progress  4 runs queued  5 runs creating  6 events
 --       7 server
--- ARGV: 1 run id  2 job id  3 owner  4 worker's name  5 the fleet's destination
+-- ARGV: 1 run id  2 job id  3 owner  4 worker's name  5 the fleet's destination  6 newest version of a record known
 -- Returns {'begun', field, value, ...}, {'fenced'} (another worker has the job), {'moved'} (the run has another job, or
--- none) or {'unknown'} (there is no such run).
+-- none), {'unknown'} (there is no such run) or {'newer', version} (its record is one of a newer version).
 if redis.call('GET', KEYS[3]) ~= ARGV[3] then return {'fenced'} end
-local job = redis.call('HGET', KEYS[1], 'job_id')
+local job, version = unpack(redis.call('HMGET', KEYS[1], 'job_id', 'version'))
+if version and (tonumber(version) or 0) > tonumber(ARGV[6]) then return {'newer', version} end
 if not job then return {redis.call('EXISTS', KEYS[1]) == 1 and 'moved' or 'unknown'} end
 if job ~= ARGV[2] then return {'moved'} end
 

@@ -4,9 +4,12 @@
 -- Returns the ids of the lost ones.
 local lost = {}
 for i = 2, #ARGV do
-  local state, job, finished_at = unpack(redis.call('HMGET', ARGV[1] .. ARGV[i], 'state', 'job_id', 'finished_at'))
+  local fields = redis.pcall('HMGET', ARGV[1] .. ARGV[i], 'state', 'job_id', 'finished_at')
+  local state, job, finished_at = unpack(fields)
   local kept
-  if job then
+  if fields.err then
+    kept = true -- a key of another type: no job could mend that, and it must not hide the others
+  elseif job then
     kept = redis.call('ZSCORE', KEYS[2], job)
   else
     -- It may have ended, or be gone, since its id was read from an index.
