@@ -32,6 +32,7 @@ _USER = re.compile(r"(?<=://)[^/\s\"'@?#]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # a terminal obeys them
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MOST_DOUBLINGS = 30  # of a pause, far beyond any cap
+_LONGEST_PAUSE_S = 3_600  # a server that asks for years is asked again after an hour
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
 
 _ADVICE: dict[int, str] = {
@@ -99,7 +100,7 @@ def after_failure(run: Run, error: BaseException, policy: Policy, facts: Facts |
 def pause_s(error: BaseException) -> float:
     """Seconds for which a repetition is pointless: what the server asked for, or time to make room on a disk."""
     if isinstance(error, exceptions.PlanetError) and (asked_s := retry_after_s(error, time.time())):
-        return asked_s
+        return min(asked_s, _LONGEST_PAUSE_S)
     return _NO_SPACE_PAUSE_S if _is_disk_full(error) else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -84,8 +85,10 @@ def range_filter(
         lte: it is not greater than this.
 
     Raises:
-        ClientError: there is no bound.
+        ClientError: there is no bound, or one is NaN or infinite.
     """
+    for bound in (gt, lt, gte, lte):
+        _check_finite(field_name, bound)
     return _range_filter("RangeFilter", field_name, gt=gt, lt=lt, gte=gte, lte=lte)
 
 
@@ -127,7 +130,13 @@ def geometry_filter(geom: dict[str, Any]) -> dict[str, Any]:
 
 
 def number_in_filter(field_name: str, values: list[float]) -> dict[str, Any]:
-    """Return a filter for items whose property, as `gsd`, is one of the numbers."""
+    """Return a filter for items whose property, as `gsd`, is one of the numbers.
+
+    Raises:
+        ClientError: one is NaN or infinite.
+    """
+    for value in values:
+        _check_finite(field_name, value)
     return _field_filter("NumberInFilter", field_name, values)
 
 
@@ -156,6 +165,12 @@ def _range_filter(kind: str, field_name: str, **bounds: float | str | None) -> d
     if not config:
         raise ClientError(f"No conditional parameters specified: give the {kind} on {field_name!r} a bound.")
     return _field_filter(kind, field_name, config)
+
+
+def _check_finite(field_name: str, value: object) -> None:
+    """Raise ClientError for a number that JSON does not have; a range without an end is one without that bound."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ClientError(f"{value} is no number that a filter on {field_name!r} can hold: leave it out")
 
 
 def _field_filter(kind: str, field_name: str, config: dict[str, Any] | list[Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@
         ├── FetchBundlesSpecError   kept for code that catches it; the specification is part of this package
         ├── SessionClosed           used after aclose()
         ├── RequestError            no answer came: says whether the request can have reached the server
+        ├── AnswerTooLarge          the answer is longer than anything that is read of one
         ├── UnsafeLink              a server named an address that is not gone to: plain http, a private network
         ├── ChecksumMismatch        files on disk are not those of the manifest
         └── TransferError           one file did not arrive
@@ -50,6 +51,7 @@ from planet_sdk.redaction import without_secrets
 __all__ = [
     "APIError",
     "APIKeyAuthException",
+    "AnswerTooLarge",
     "AuthException",
     "BadGateway",
     "BadQuery",
@@ -237,6 +239,10 @@ class RequestError(ClientError):
         self.may_have_reached = may_have_reached
         self.method = method
         self.url = url
+
+
+class AnswerTooLarge(ClientError):
+    """The answer is longer than anything that is read of one, or is made to fill the memory or the disk."""
 
 
 class UnsafeLink(ClientError):

@@ -59,7 +59,7 @@ def redirected(call: Call, answer: httpx.Response) -> Call:
     where = answer.headers["location"]
     try:
         url = str(answer.request.url.join(where))
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise UnsafeLink(where, "it is no address") from error
     stays = answer.status_code in _KEEPS_METHOD and Origin.of(call.url) == Origin.of(url)
     if call.method not in SAFE_METHODS and not stays:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from planet_sdk.exceptions import ClientError
 from planet_sdk.paths import safe_relative_path
+from planet_sdk.strict_json import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MANIFEST_NAME", "FileCheck", "ManifestEntry", "read_manifest", "read_manifest_file"]
+__all__ = ["MANIFEST_NAME", "MAX_MANIFEST_BYTES", "FileCheck", "ManifestEntry", "read_manifest", "read_manifest_file"]
 
 MANIFEST_NAME = "manifest.json"
 
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024  # a hundred thousand files; it is read as a whole
+
+_TOO_LARGE = 2**63  # no file system counts further
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
 
 
@@ -61,9 +64,11 @@ def read_manifest(body: bytes) -> list[ManifestEntry]:
         UnsafeName: a path leaves the order's folder.
         ClientError: it is no manifest, with the entry and the field that is wrong.
     """
+    if len(body) > MAX_MANIFEST_BYTES:
+        raise ClientError(f"{MANIFEST_NAME} is longer than {MAX_MANIFEST_BYTES:,} bytes; it is not read")
     try:
-        manifest = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        manifest = read_json(body)
+    except ValueError as error:
         raise ClientError(f"{MANIFEST_NAME} does not contain valid JSON ({error}); fetch it again") from error
     files = manifest.get("files") if isinstance(manifest, Mapping) else None
     if not isinstance(files, list):
@@ -72,7 +77,7 @@ def read_manifest(body: bytes) -> list[ManifestEntry]:
     for position, raw in enumerate(files):
         entry = _read_entry(raw, f"{MANIFEST_NAME}, files[{position}]")
         if entries.setdefault(entry.path, entry) != entry:
-            raise ClientError(f"{MANIFEST_NAME}, files[{position}]: {entry.path!r} is listed twice, differently")
+            raise ClientError(f"{MANIFEST_NAME}, files[{position}]: {entry.path!r:.300} is listed twice, differently")
     return list(entries.values())
 
 
@@ -83,7 +88,8 @@ def read_manifest_file(path: Path) -> list[ManifestEntry]:
         ClientError: it is not there, cannot be read, or is no manifest.
     """
     try:
-        body = path.read_bytes()
+        with path.open("rb") as file:
+            body = file.read(MAX_MANIFEST_BYTES + 1)
     except FileNotFoundError as error:
         raise ClientError(f"File ({path}) does not exist; download the order first, or name its own folder") from error
     except OSError as error:
@@ -98,8 +104,8 @@ def _read_entry(raw: object, where: str) -> ManifestEntry:
     if not isinstance(path, str):
         raise ClientError(f'{where} has no text "path"')
     size = raw.get("size")
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-        raise ClientError(f'{where} ({path!r}): "size" is {size!r}, not a number of bytes')
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < _TOO_LARGE):
+        raise ClientError(f'{where} ({path!r:.300}): "size" is {size!r:.50}, not a number of bytes')
     digests = _object(raw, "digests", where)
     media_type = raw.get("media_type")
     return ManifestEntry(
@@ -126,5 +132,5 @@ def _digest(digests: Mapping[str, Any], algorithm: str, where: str) -> str | Non
     if not value:
         return None
     if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-fA-F]{{{_HEX_DIGITS[algorithm]}}}", value):
-        raise ClientError(f"{where}: {value!r} is no {algorithm} digest")
+        raise ClientError(f"{where}: {value!r:.100} is no {algorithm} digest")
     return value.lower()

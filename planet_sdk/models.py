@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -12,9 +12,11 @@ import httpx
 
 from planet_sdk import streaming_body
 from planet_sdk.answers import typed_errors
+from planet_sdk.decompression import decompressed, encodings_of
 from planet_sdk.exceptions import APIError, ClientError, PagingError
 from planet_sdk.redaction import without_secrets
 from planet_sdk.straight_body import raw_pieces
+from planet_sdk.strict_json import read_json
 
 T = TypeVar("T")
 
@@ -56,10 +58,7 @@ class Response:
     @property
     def text(self) -> str:
         """The body as text; what cannot be decoded is replaced."""
-        try:
-            return self.content.decode(self._http_response.charset_encoding or "utf-8", errors="replace")
-        except LookupError:  # a character set that nobody knows
-            return self.content.decode(errors="replace")
+        return self.content.decode(self._charset, errors="replace")
 
     def json(self) -> Any:
         """Return the body's JSON.
@@ -68,8 +67,8 @@ class Response:
             APIError: the body is not JSON, as when something between here and Planet answered in its place.
         """
         try:
-            return json.loads(self.content)
-        except (ValueError, RecursionError) as error:
+            return read_json(self.content)
+        except ValueError as error:
             kind = self.headers.get("content-type", "no content type")
             raise APIError(
                 f"the answer ({self.status_code}, {kind}, {len(self.content)} bytes) is not JSON: {error}",
@@ -77,6 +76,15 @@ class Response:
                 headers=self.headers,
                 body=self.text[:EXCERPT_BYTES],
             ) from error
+
+    @property
+    def _charset(self) -> str:
+        name = self._http_response.charset_encoding or "utf-8"
+        try:
+            b"\xff".decode(name, errors="replace")
+        except (LookupError, ValueError):  # one that nobody knows, or that is none of texts
+            return "utf-8"
+        return name
 
 
 class StreamingResponse(Response):
@@ -118,11 +126,11 @@ class StreamingResponse(Response):
 
     def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body, decompressed if it was sent compressed."""
-        return self._iterate(self._http_response.aiter_bytes())
+        return self._iterate(self._plain_pieces())
 
     def aiter_lines(self) -> AsyncGenerator[str, None]:
-        """Iterate over the body's lines."""
-        return self._iterate(self._http_response.aiter_lines())
+        """Iterate over the body's lines, without their ends."""
+        return self._iterate(self._lines())
 
     async def aclose(self) -> None:
         """Close the answer and give its slot back; calling it again does nothing."""
@@ -135,6 +143,20 @@ class StreamingResponse(Response):
             async with aclosing(cast("AsyncGenerator[T, None]", pieces)):  # which is what httpx returns
                 async for piece in pieces:
                     yield piece
+
+    def _plain_pieces(self) -> AsyncGenerator[bytes, None]:
+        return decompressed(self._counted(raw_pieces(self._http_response)), encodings_of(self.headers))
+
+    async def _lines(self) -> AsyncGenerator[str, None]:
+        decoder = codecs.getincrementaldecoder(self._charset)(errors="replace")
+        rest = ""
+        async with aclosing(self._plain_pieces()) as pieces:
+            async for piece in pieces:
+                *lines, rest = (rest + decoder.decode(piece)).split("\n")
+                for line in lines:
+                    yield line.removesuffix("\r")
+        if rest := rest + decoder.decode(b"", final=True):
+            yield rest
 
     async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         async with aclosing(pieces):
@@ -260,6 +282,6 @@ def object_of(response: Response) -> dict[str, Any]:
             f"the answer is {type(answer).__name__}, not an object",
             status=response.status_code,
             headers=response.headers,
-            body=response.text,
+            body=response.text[:EXCERPT_BYTES],
         )
     return answer

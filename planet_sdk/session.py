@@ -16,7 +16,15 @@ import httpx
 
 from planet_sdk.answers import retry_after_s, typed_errors
 from planet_sdk.auth import AuthType, default_auth
-from planet_sdk.exceptions import APIError, ClientError, PlanetError, SessionClosed, TooManyRequests
+from planet_sdk.decompression import UNDONE
+from planet_sdk.exceptions import (
+    AnswerTooLarge,
+    APIError,
+    ClientError,
+    PlanetError,
+    SessionClosed,
+    TooManyRequests,
+)
 from planet_sdk.exchange import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
@@ -102,7 +110,7 @@ class Session:
         keep_links_out_of_logs()
         # Slots bound what is open; a bounded pool would only add a second queue, with a timeout of its own.
         self._http = httpx.AsyncClient(
-            headers=HEADERS,
+            headers={**HEADERS, "Accept-Encoding": ", ".join(UNDONE)},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
             timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S, pool=None),
         )
@@ -288,22 +296,27 @@ class Session:
         if self._closed:
             raise SessionClosed(f"{call!r} was not sent: the session is closed; make a new one")
         with typed_errors(call.method, call.url):
-            request = self._http.build_request(
-                call.method,
-                call.url,
-                json=call.json,
-                params=call.params,
-                headers=call.headers,
-                timeout=httpx.Timeout(
-                    CONNECT_TIMEOUT_S, read=BODY_TIMEOUT_S if call.kind in _BODIES else READ_TIMEOUT_S, pool=None
-                ),
-                extensions={"trace": self._trust.watch(call.url)},
-            )
+            request = self._build(call)
             auth = self._auth if self._trust.covers(call.url) else None
             async with asyncio.timeout(budget.left_s):
                 answer = await self._http.send(request, stream=True, auth=auth, follow_redirects=False)
         _log.debug("answer received", extra={"call": repr(call), "status": answer.status_code})
         return answer
+
+    def _build(self, call: Call) -> httpx.Request:
+        read_s = BODY_TIMEOUT_S if call.kind in _BODIES else READ_TIMEOUT_S
+        try:
+            return self._http.build_request(
+                call.method,
+                call.url,
+                json=call.json,
+                params=call.params,
+                headers=call.headers,
+                timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=read_s, pool=None),
+                extensions={"trace": self._trust.watch(call.url)},
+            )
+        except (TypeError, ValueError, RecursionError) as error:  # NaN, half a character, an object that is no JSON
+            raise ClientError(f"{call!r} was not sent: what it says cannot be written ({error})") from error
 
     async def _next_hop(self, call: Call, answer: httpx.Response) -> Call:
         # A connection whose answer was read to its end is used again; the address is known in any case.
@@ -327,7 +340,7 @@ class Session:
             async with asyncio.timeout(budget.left_s):
                 content = await read_at_most(answer.aiter_bytes(), MAX_ANSWER_BYTES + 1)
         if len(content) > MAX_ANSWER_BYTES:
-            raise ClientError(f"{call!r}: the answer is longer than {MAX_ANSWER_BYTES:,} bytes; use stream()")
+            raise AnswerTooLarge(f"{call!r}: the answer is longer than {MAX_ANSWER_BYTES:,} bytes; use stream()")
         return answer.whole(content)
 
     def _note_retry(self, error: PlanetError, delay_s: float) -> None:

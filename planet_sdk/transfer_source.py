@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from planet_sdk.decompression import can_undo, encodings_of
 from planet_sdk.exceptions import APIError, LinkExpired, OverQuota, PlanetError
 from planet_sdk.exchange import Call
 from planet_sdk.limits import RequestKind
@@ -31,9 +32,7 @@ _EXPIRED = frozenset({400, 401, 403, 404, 410})
 # New links in a row that were refused, too, before it is certain that another one does not help.
 MAX_RENEWALS = 2
 
-# What httpx undoes, whatever else is installed.
-_UNDONE = frozenset({"gzip", "deflate"})
-
+_MAX_DIGITS = 19  # of a number of bytes; Python refuses to read one of thousands
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 
 
@@ -141,13 +140,12 @@ class Promise:
     @property
     def is_readable(self) -> bool:
         """Whether the file's bytes can be got from the body."""
-        return _UNDONE.issuperset(self.encodings)
+        return can_undo(self.encodings)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str]) -> Promise:
         """Read it from an answer's headers (names in lower case, or found in any case)."""
-        names = (name.strip().lower() for name in headers.get("content-encoding", "").split(","))
-        if encodings := tuple(name for name in names if name not in {"", "identity"}):
+        if encodings := encodings_of(headers):
             return cls(0 if status in WHOLE else None, Version(), encodings)
         etag, date = _sendable(headers.get("etag")), _sendable(headers.get("last-modified"))
         start, size = _range_of(headers) if status not in WHOLE else (0, _number(headers.get("content-length")))
@@ -167,4 +165,4 @@ def _sendable(value: str | None) -> str | None:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else None

@@ -81,7 +81,7 @@ class Trust:
         """
         try:
             parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:  # ValueError: it holds half of a surrogate pair
             raise UnsafeLink(url, "it is no address") from error
         if parsed.scheme not in _PORTS or not parsed.host or (parsed.port or 0) > _MAX_PORT:
             raise UnsafeLink(url, "it is no http address")

@@ -21,7 +21,7 @@ from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State
 from jobs.stages.abreast import abreast
 from planet_sdk.checksum import check_order_folder
 from planet_sdk.exceptions import ChecksumMismatch, ClientError
-from planet_sdk.manifest import MANIFEST_NAME, FileCheck, ManifestEntry, read_manifest
+from planet_sdk.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, FileCheck, ManifestEntry, read_manifest
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +68,11 @@ async def _promises(
     folder = order_id_of(run)
     manifest = f"{folder}/{MANIFEST_NAME}"
     promised = {key: _as_noted(record) for key, record in noted.items()}
-    if await context.destination.stat(manifest) is None:
+    size = await context.destination.stat(manifest)
+    if size is None:
         return list(promised.values()), {}  # where it was noted, it counts as missing
+    if size > MAX_MANIFEST_BYTES:
+        return [], {manifest: f"{FileCheck.BAD_SIZE}: {size:,} bytes, more than any manifest has"}
     try:
         entries = read_manifest(await context.destination.read(manifest))
     except ClientError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -110,6 +111,15 @@ def test_an_update_filter_refuses_an_upper_bound_instead_of_ignoring_it(bound: s
 
     with pytest.raises(exceptions.ClientError, match=r"no upper bound.*'ground_control'"):
         data_filter.update_filter("ground_control", gt=now, **{bound: now})
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
+    for bound in ("gt", "lt", "gte", "lte"):
+        with pytest.raises(exceptions.ClientError, match="cloud_cover"):
+            data_filter.range_filter("cloud_cover", **{bound: number})
+    with pytest.raises(exceptions.ClientError, match="gsd"):
+        data_filter.number_in_filter("gsd", [3.0, number])
 
 
 @pytest.mark.parametrize("value", ["2026-01-01", date(2026, 1, 1), 5])

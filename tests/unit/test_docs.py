@@ -144,7 +144,7 @@ def test_the_reference_has_every_public_name_with_what_it_takes_and_raises() -> 
     assert set(planet_sdk.__all__) - {"__version__"} <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
     assert section.startswith("\n```python\ndef range_filter(\n    field_name: str,\n")
     assert "**Arguments**\n\n- `field_name`: the property that holds the number.\n" in section
-    assert "**Raises**\n\n- `ClientError`: there is no bound.\n" in section
+    assert "**Raises**\n\n- `ClientError`: there is no bound, or one is NaN or infinite.\n" in section
     assert "### DataClient.wait_asset\n" in page, "inherited from a class that is not public"
 
 

@@ -155,6 +155,11 @@ def test_what_a_run_can_only_wait_for_costs_no_try(error: Exception) -> None:
     assert not outcome.charge
 
 
+def test_a_server_that_asks_for_a_pause_of_years_is_asked_again_after_an_hour() -> None:
+    for asked in ("1000000000000", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        assert pause_s(exceptions.TooManyRequests("later", status=429, headers={"Retry-After": asked})) == 3_600
+
+
 def test_a_full_disk_is_given_time() -> None:
     assert pause_s(of_the_system(errno.ENOSPC)) == 60
 

@@ -46,7 +46,10 @@ def test_an_answer_shows_its_status_headers_text_and_json() -> None:
     assert Response(httpx.Response(200, content=b"a", headers={"Content-Type": "text/x; charset=none"})).text == "a"
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"\xff", b"[" * 100_000, b"[" * 101 + b"]" * 101, b"[NaN]", b"[-Infinity]", b"9" * 5_000],
+)
 def test_what_is_no_json_is_an_api_error_that_names_it(content: bytes) -> None:
     answer = Response(httpx.Response(200, content=content, headers={"Content-Type": "text/html"}))
 
@@ -65,6 +68,20 @@ async def test_a_stream_is_iterated_and_closed() -> None:
     await answer.aclose()
     await answer.aclose()
     assert body.is_closed
+
+
+@pytest.mark.parametrize("charset", ["idna", "base64", "no\0ne", "utf-99"])
+def test_a_character_set_that_is_none_does_no_harm(charset: str) -> None:
+    assert (
+        Response(httpx.Response(200, content=b"a", headers={"Content-Type": f"text/x; charset={charset}"})).text == "a"
+    )
+
+
+async def test_lines_are_whole_wherever_the_pieces_end() -> None:
+    body = Body(b"a\r", b"\n\xc3", b"\xa4\xe2\x80\xa8b\n", b"\n", b"end")
+    answer = streaming(body)
+
+    assert [line async for line in answer.aiter_lines()] == ["a", "ä\u2028b", "", "end"]
 
 
 async def test_a_stream_that_breaks_is_a_request_error_without_the_query() -> None:

@@ -77,6 +77,7 @@ def test_a_name_is_left_to_the_resolver() -> None:
         ("//storage.example/a.tif", "no http address"),
         ("scene.tif", "no http address"),
         ("https://storage.example/a\r\nb", "no address"),
+        ("https://storage.example/\ud800", "no address"),
         ("https://storage.example:99999/", "no http address"),
         ("https://storage.example/" + "a" * 100_000, "no address"),
     ],
