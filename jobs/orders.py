@@ -80,8 +80,8 @@ def _readable(text: str) -> str:
 def intent_since(run: Run, context: StageContext) -> datetime:
     """From when on Planet's list has to have shown the order: the last moment at which its POST can have been sent.
 
-    A worker that died in this job may have sent it long after it wrote the intent down: it waits for the request
-    budget in between. So its death is taken to have happened now.
+    A worker that died or stood still in this job may have sent it some time after it wrote the intent down: connecting
+    takes its time. So its end is taken to have happened now.
     """
     now = context.now()
     return now if run.starts > 1 else min(run.intent_at or now, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -28,6 +28,10 @@ ERROR_BODY_S = 10.0  # the status is known by then; its text is not worth a long
 _KEEPS_METHOD = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 
 
+BeforeSending = Callable[[], Awaitable[None]]
+"""Awaited each time a request's turn has come, right before it is sent; if it raises, nothing is sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that is to be sent."""
@@ -38,6 +42,7 @@ class Call:
     json: Any = None
     params: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = None
+    before_sending: BeforeSending | None = None
 
     def __repr__(self) -> str:
         return f"{self.method} {without_secrets(self.url)}"

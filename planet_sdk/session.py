@@ -30,6 +30,7 @@ from planet_sdk.exchange import (
     MAX_ERROR_BYTES,
     MAX_REDIRECTS,
     REDIRECT_BODY_S,
+    BeforeSending,
     Call,
     read_at_most,
     redirected,
@@ -174,6 +175,7 @@ class Session:
         *,
         kind: RequestKind = RequestKind.OTHER,
         changes_nothing: bool = False,
+        before_sending: BeforeSending | None = None,
     ) -> Response:
         """Send a request and return its whole answer.
 
@@ -186,13 +188,15 @@ class Session:
             params: what to add as query string; it replaces the one that `url` has.
             kind: which of Planet's limits it counts against.
             changes_nothing: whatever its method, it only asks, as a search does; it is repeated wherever a GET is.
+            before_sending: awaited each time its turn has come, right before it is sent; what it raises is raised, and
+                nothing is sent.
 
         Raises:
             APIError: the server answered with an error.
             RequestError: no whole answer came; says whether the request may have been processed.
             SessionClosed: after `aclose`.
         """
-        call = Call(method.upper(), url, kind, json, params or None)
+        call = Call(method.upper(), url, kind, json, params or None, before_sending=before_sending)
         budget = self.budget()
 
         async def attempt() -> Response:
@@ -273,6 +277,8 @@ class Session:
             async with AsyncExitStack() as hop:
                 with budget.excused():
                     await hop.enter_async_context(self._limiter.slot(call.kind))
+                    if call.before_sending:
+                        await call.before_sending()
                 answer = await self._send(call, budget)
                 held.push_async_callback(answer.aclose)
                 if answer.has_redirect_location:

@@ -19,7 +19,7 @@ from jobs.run import Facts, FileRecord, Run, Stage, State, encode_facts
 from jobs.runner import run_stage
 from jobs.watch import look
 from planet_sdk import Auth, OrdersClient, Session
-from planet_sdk.limits import LocalLimiter
+from planet_sdk.limits import Limiter, LocalLimiter
 from planet_sdk.retry import RetryPolicy
 from planet_sdk.simulator import Simulator, SimulatorSettings
 
@@ -177,12 +177,14 @@ QUICK = SimulatorSettings(queued_s=0, running_s=0, jitter=0, rate_limits={}, sce
 
 
 @asynccontextmanager
-async def open_rig(folder: Path, settings: SimulatorSettings = QUICK, destination: str = "") -> AsyncIterator[Rig]:
+async def open_rig(
+    folder: Path, settings: SimulatorSettings = QUICK, destination: str = "", limiter: Limiter | None = None
+) -> AsyncIterator[Rig]:
     """A rig on a simulator of its own."""
-    retry = RetryPolicy(max_tries=2, base_s=0.001)
+    limiter, retry = limiter or LocalLimiter({}), RetryPolicy(max_tries=2, base_s=0.001)
     async with (
         Simulator(settings) as simulator,
-        Session(Auth.from_key(simulator.api_key), limiter=LocalLimiter({}), retry=retry, base_url=simulator.url) as one,
+        Session(Auth.from_key(simulator.api_key), limiter=limiter, retry=retry, base_url=simulator.url) as one,
     ):
         yield Rig(
             simulator, OrdersClient(one), open_destination(destination or str(folder / "files")), folder / "staging"

@@ -1,14 +1,16 @@
 """Create: the order is placed at Planet exactly once.
 
-The intent is written down before the POST. Whatever happens then (a lost reply, a crash, an answer without sense), the
-next try looks the order up by its name, which holds the run's id, and adopts it. Only when Planet's list has had time
-to show an order and shows none is the POST sent again.
+The intent is written down right before the POST. Whatever happens then (a lost reply, a crash, an answer without
+sense), the next try looks the order up by its name, which holds the run's id, and adopts it. Only when Planet's list
+has had time to show an order and shows none is the POST sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -89,20 +91,45 @@ async def _adopt(run: Run, context: StageContext, orders: list[dict[str, Any]]) 
 
 
 async def _place(run: Run, context: StageContext) -> Outcome:
-    await context.notebook.note({"intent_at": context.now()})
+    intent = _Intent(context)
+    named = {**run.request, "name": run.order_name}
     try:
-        order = await context.orders.create_order({**run.request, "name": run.order_name})
+        order = await context.orders.create_order(named, before_sending=intent.write)
     except exceptions.PlanetError as error:
         if _is_refusal(error):
             return after_failure(run, error, context.policy, {"intent_at": None})
         return _look_later(run, context, error)
     except asyncio.CancelledError:
-        with suppress(JobsError, RedisError):
-            await context.notebook.note({"intent_at": context.now()})
+        if intent.may_be_written:
+            with suppress(JobsError, RedisError):
+                await context.notebook.note({"intent_at": context.now()})
         raise
     if not has_id(order):
         return _look_later(run, context, "the answer has no order id")
     return await _keep(run, order, context, f"order {valid_id(order)} was placed")
+
+
+@dataclass(slots=True)
+class _Intent:
+    """What is written down, through the fence of the job, when a POST's turn has come: from here on it may be taken."""
+
+    context: StageContext
+    may_be_written: bool = False
+
+    async def write(self) -> None:
+        """Return while the job is certainly this worker's; raise Fenced once it is another's.
+
+        A worker that stood still with the answer in its hands asks again: what was true when it was given need not be
+        any more. Whoever gets the job looks for the order for `settle_s` before placing it, which leaves this POST time
+        to arrive.
+        """
+        believed_for = timedelta(seconds=self.context.policy.settle_s / 4)
+        self.may_be_written = True
+        while True:
+            asked_at = self.context.now()
+            await self.context.notebook.note({"intent_at": asked_at})
+            if self.context.now() - asked_at < believed_for:
+                return
 
 
 def _look_later(run: Run, context: StageContext, why: exceptions.PlanetError | str) -> Outcome:

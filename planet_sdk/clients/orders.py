@@ -22,6 +22,7 @@ from planet_sdk.transfer import Transferred, transfer, transfer_named_by_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from planet_sdk.exchange import BeforeSending
     from planet_sdk.reporting import FileProgress
     from planet_sdk.session import Session
 
@@ -58,7 +59,9 @@ class OrdersClient:
         self._orders_url = f"{self._base_url}/orders/v2"
         self._sleep, self._clock = sleep, clock
 
-    async def create_order(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def create_order(
+        self, request: dict[str, Any], *, before_sending: BeforeSending | None = None
+    ) -> dict[str, Any]:
         """Create one order, and return it as Planet answered.
 
         Not idempotent, and never repeated blindly: the request is sent a second time only when it is certain that
@@ -66,13 +69,17 @@ class OrdersClient:
 
         Args:
             request: see order_request.build_request(); is not changed.
+            before_sending: awaited each time the request's turn has come, right before it is sent: to write down that
+                there may be an order from here on. What it raises is raised, and nothing is sent.
 
         Raises:
             RequestError: with `may_have_reached`, the order may exist: look for it by its name before trying again.
             ServerError: likewise, as all errors of the 5xx family.
             APIError: Planet refused the request.
         """
-        response = await self.session.request("POST", self._orders_url, json=request, kind=RequestKind.CREATE)
+        response = await self.session.request(
+            "POST", self._orders_url, json=request, kind=RequestKind.CREATE, before_sending=before_sending
+        )
         return object_of(response)
 
     async def get_order(self, order_id: str) -> dict[str, Any]:
