@@ -55,7 +55,7 @@ async def _serve(settings: Settings, redis_url: str) -> int:
             log.warning("Redis can lose runs as it is set up", weakness=weakness)
         await check_queue(redis, settings.queue_name)
         await _check_destination(settings, redis)
-        worker, watcher = _assemble(settings, redis_url, redis, OrdersClient(session))
+        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session))
         if cleared := await clear_staging(settings.data_dir / "staging", watcher.store):
             log.info("staged files of ended runs removed", run_ids=cleared)
         log.info("worker starting", planet=settings.api_url, destination=settings.destination)
@@ -73,7 +73,8 @@ async def _serve(settings: Settings, redis_url: str) -> int:
     return 0
 
 
-def _assemble(settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient) -> tuple[OrderWorker, Watcher]:
+def assemble(settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient) -> tuple[OrderWorker, Watcher]:
+    """The worker of these settings, and the watcher to run beside it; nothing is started."""
     identity = Identity(settings.worker_name)
     stages = StageJobs(
         store=RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings)),
