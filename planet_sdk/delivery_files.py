@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from planet_sdk.exceptions import ClientError
-from planet_sdk.paths import path_inside
+from planet_sdk.paths import as_one_name, path_inside
 from planet_sdk.transfer import Expected
 
 
@@ -74,13 +74,15 @@ def files_of(order: Mapping[str, Any], directory: Path) -> tuple[DeliveryFile, .
 
     Raises:
         UnsafeName: a name does not stay inside the directory.
-        ClientError: two results need the same place, or one needs a folder where another needs a file.
+        ClientError: two results need the same place, on some disks at least, or one needs a folder where another needs
+            a file.
     """
     order_id, results = order_id_of(order), results_of(order)
     paths = {result["name"]: path_inside(directory, result["name"]) for result in results}
-    folders = {folder for path in paths.values() for folder in path.parents}
-    counts = Counter(result["name"] for result in results)
-    clashes = [name for name, path in paths.items() if counts[name] > 1 or path in folders]
+    folders = {as_one_name(folder) for path in paths.values() for folder in path.parents}
+    counts = Counter(as_one_name(paths[result["name"]]) for result in results)
+    places = {name: as_one_name(path) for name, path in paths.items()}
+    clashes = [name for name, place in places.items() if counts[place] > 1 or place in folders]
     if clashes:
         raise ClientError(f"order {order_id} has more than one file for {', '.join(clashes)}; nothing was written")
     return tuple(

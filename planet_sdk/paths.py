@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+import unicodedata
+from pathlib import Path, PurePath, PurePosixPath
 
 from planet_sdk.exceptions import UnsafeName
 
 PART_SUFFIX = ".part"
 SIDECAR_SUFFIX = ".part.json"
+FRESH_SIDECAR_SUFFIX = f"{SIDECAR_SUFFIX}.new"  # while it is replaced
 
 # 255 is what ext4, XFS, APFS and NTFS allow; the longest name beside a file is its sidecar's while that is replaced.
-MAX_PART_BYTES = 255 - len(SIDECAR_SUFFIX + ".new")
+MAX_PART_BYTES = 255 - len(FRESH_SIDECAR_SUFFIX)
 MAX_NAME_BYTES = 2048  # Linux takes 4096 for a whole path; the folder needs its share
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What terminals obey, what ends a line, and what makes a name look like another: marks of direction, and of no width.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def safe_relative_path(name: str, directory: Path | None = None) -> PurePosixPath:
     """Return the name as a relative path that cannot lead out of the folder it is joined to.
 
-    Refused: absolute paths, `.`, `..` and empty parts, backslashes, drives, control characters, text that has no
-    UTF-8 form, parts longer than a file system allows, and the suffixes that unfinished transfers use.
+    Refused: absolute paths, `.`, `..` and empty parts, backslashes, drives, control characters and invisible ones, text
+    that has no UTF-8 form, parts longer than a file system allows, and the suffixes that unfinished transfers use.
 
     Args:
         name: as the server wrote it, parts divided by `/`.
@@ -38,7 +41,7 @@ def safe_relative_path(name: str, directory: Path | None = None) -> PurePosixPat
         or _DRIVE.match(name)
         or _CONTROL.search(name)
         or not _fits(name, parts)
-        or name.endswith((PART_SUFFIX, SIDECAR_SUFFIX))
+        or any(part.lower().endswith((PART_SUFFIX, SIDECAR_SUFFIX, FRESH_SIDECAR_SUFFIX)) for part in parts)
     ):
         raise UnsafeName(name, directory or Path())
     return PurePosixPath(*parts)
@@ -65,6 +68,11 @@ def path_inside(directory: Path, name: str) -> Path:
     if not inside:
         raise UnsafeName(name, directory)
     return path
+
+
+def as_one_name(path: PurePath) -> str:
+    """Return what is the same for paths that some disk, as that of a Mac, takes for one and the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold())
 
 
 def _fits(name: str, parts: list[str]) -> bool:

@@ -102,6 +102,19 @@ async def test_two_results_for_the_same_place_are_refused(
     assert _files_below(tmp_path) == {}
 
 
+@pytest.mark.parametrize("twin", ["MANIFEST.json", "PSScene/\u00e4.tif", "psscene"])
+async def test_two_results_that_some_disks_take_for_one_are_refused(
+    twin: str, planet: SmallPlanet, orders: OrdersClient, tmp_path: Path
+) -> None:
+    """A disk that knows no capitals, or no two ways to write an umlaut, would let one file replace the other."""
+    planet.files[f"{ORDER_ID}/PSScene/a\u0308.tif"] = b"x"
+    planet.files[f"{ORDER_ID}/{twin}"] = b"y"
+
+    with pytest.raises(exceptions.ClientError, match="more than one file for"):
+        await orders.download_order(ORDER_ID, tmp_path)
+    assert _files_below(tmp_path) == {}
+
+
 async def test_a_result_that_is_a_file_and_a_folder_is_refused(
     planet: SmallPlanet, orders: OrdersClient, tmp_path: Path
 ) -> None:

@@ -54,6 +54,12 @@ def test_ordinary_names_are_accepted(name: str) -> None:
         "\ud800",
         "scene.tif.part",
         "scene.tif.part.json",
+        "scene.tif.part.json.new",
+        "scene.tif.PART",
+        "scene.tif.part/scene.tif",
+        "scene\u202efit.exe",
+        "scene\u200b.tif",
+        "\ufeffscene.tif",
     ],
 )
 def test_names_that_no_file_here_may_have_are_refused(name: str, tmp_path: Path) -> None:
