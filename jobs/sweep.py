@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from jobs import keys
 from jobs.errors import Fenced, RunNotFound, UnreadableRun
+from jobs.index import PAGE, pages_of
 from jobs.moves import By, Move
 from jobs.run import FINAL_STATES, Run, State
 from jobs.store import RunStore, ms, now_ms, script
-
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +37,10 @@ async def _lost(store: RunStore) -> AsyncIterator[str]:
     for state in State:
         if state.is_final:
             continue
-        async for page in _pages(store, keys.state(state)):
-            for run_id in await find(keys=[keys.WATCH, store.queue], args=[keys.run(""), *page]):
+        async for page in pages_of(store.redis, keys.state(state)):
+            run_ids = [run_id for run_id, _ in page]
+            for run_id in await find(keys=[keys.WATCH, store.queue], args=[keys.run(""), *run_ids]):
                 yield run_id.decode()
-
-
-async def _pages(store: RunStore, index: str) -> AsyncIterator[list[str]]:
-    """Walk an index that changes meanwhile: a run that moves between pages is alive, and missing it is no harm."""
-    start = 0
-    while page := await store.redis.zrange(index, start, start + _PAGE - 1):
-        yield [run_id.decode() for run_id in page]
-        start += _PAGE
 
 
 async def _recover(store: RunStore, run_id: str, by: By) -> bool:
@@ -71,7 +63,7 @@ async def _forget(store: RunStore) -> int:
         for state in FINAL_STATES:
             pipe.zremrangebyscore(keys.state(state), "-inf", f"({oldest_kept}")
         dropped: int = sum(await pipe.execute())
-    while page := await store.redis.zrangebyscore(keys.RUNS, "-inf", f"({oldest_kept}", start=0, num=_PAGE):
+    while page := await store.redis.zrangebyscore(keys.RUNS, "-inf", f"({oldest_kept}", start=0, num=PAGE):
         async with store.redis.pipeline(transaction=False) as pipe:
             for run_id in page:
                 pipe.exists(keys.run(run_id.decode()))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from jobs.errors import NotPossible, RunNotFound
+from jobs.errors import NotPossible, RunNotFound, UnreadableRun
 from jobs.run import Run
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
@@ -25,11 +25,16 @@ def retry(texts: list[str], *, rebuy: bool) -> Exit:
     """Let ended runs go on."""
 
     async def work(desk: Desk) -> Exit:
-        status = await _each(desk, texts, lambda run_id: desk.queue.retry(run_id, rebuy=rebuy), _describe_retried)
-        await desk.warn_if_nobody_works()
-        return status
+        return await retry_runs(desk, texts, rebuy=rebuy)
 
     return at_desk(work)
+
+
+async def retry_runs(desk: Desk, texts: list[str], *, rebuy: bool) -> Exit:
+    """Retry each of the runs, and say where it stands then."""
+    status = await _each(desk, texts, lambda run_id: desk.queue.retry(run_id, rebuy=rebuy), _describe_retried)
+    await desk.warn_if_nobody_works()
+    return status
 
 
 async def _each(
@@ -40,7 +45,7 @@ async def _each(
     for text in texts:
         try:
             run = await act(await desk.find_run_id(text))
-        except (NotPossible, RunNotFound, CommandError) as error:
+        except (NotPossible, RunNotFound, UnreadableRun, CommandError) as error:
             say(f"Error: {error}")
             status = Exit.FAILED
         else:

@@ -153,6 +153,35 @@ def retry(
     return operate.retry(runs, rebuy=rebuy)
 
 
+def failed(
+    since: str | None = typer.Option(None, help="Only what ended within this time: 90m, 2h, 7d."),
+    retry: str | None = typer.Option(None, metavar="CAUSE", help="Let all runs of this cause go on; buys nothing."),
+    discard: str | None = typer.Option(None, metavar="ID", help="Forget this entry of what was set aside."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask before --retry."),
+    json: bool = _JSON,
+) -> int:
+    """Show why runs failed or expired, by cause, the most frequent first; and what could not be read and was set aside.
+
+    Examples:
+      planet-orders failed --since 1d
+      planet-orders failed --retry 3f9a01c2 --yes
+
+    --json prints an object:
+      causes     (list) cause, state, kind, type, stage, message, runs, first_at, last_at, example, example_message,
+                 advice
+      set_aside  (list) id, run_id, why, evidence, worker, first_at, last_at, times
+
+    Exit status: 1 if a run could not be retried.
+    """
+    from worker.cli import failed as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    if discard:
+        return command.discard(discard)
+    if retry:
+        return command.retry_cause(retry, since, yes=yes)
+    return command.show_failures(since, as_json=json)
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     commands: dict[str, Callable[..., int]] = {
@@ -162,6 +191,7 @@ def add_to(app: typer.Typer) -> None:
         "watch": watch,
         "cancel": cancel,
         "retry": retry,
+        "failed": failed,
     }
     for name, command in commands.items():
         app.command(name, help=help_of(command))(command)

@@ -27,6 +27,7 @@ COMMANDS = [
     "watch",
     "cancel",
     "retry",
+    "failed",
     "worker",
     "web",
     "simulator",
