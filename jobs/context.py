@@ -33,6 +33,10 @@ def show_nobody(_path: str, _done: int, _total: int | None) -> None:
     """Progress that nobody watches."""
 
 
+def trust_lease() -> None:
+    """Do not ask whether the job is still this worker's."""
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -49,3 +53,4 @@ class StageContext:
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     progress: Progress = show_nobody
+    check_lease: Callable[[], None] = trust_lease  # raises LeaseInDoubt; asks nobody, and so takes no time

@@ -9,6 +9,7 @@ JobsError
 ├── RunFailed         result() of a run that ended without its files
 ├── ResultTimeout     result() waited long enough; the run goes on
 ├── Fenced            this worker no longer owns the job; what it learnt is dropped
+├── LeaseInDoubt      this worker may no longer own the job; what must not happen twice was not begun
 └── DestinationError  the destination cannot be used (jobs.destination)
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "Fenced",
     "JobsError",
     "KeyReused",
+    "LeaseInDoubt",
     "NotPossible",
     "Problem",
     "RedisUnavailable",
@@ -129,6 +131,17 @@ class Fenced(JobsError):
     def __init__(self, job_id: str, why: str) -> None:
         super().__init__(f"job {job_id}: {why}")
         self.job_id, self.why = job_id, why
+
+
+class LeaseInDoubt(JobsError):
+    """This worker may no longer own the job: its lease was not renewed in time. Nothing was sent."""
+
+    def __init__(self, job_id: str, late_s: float) -> None:
+        super().__init__(
+            f"job {job_id}: its lease ran out {late_s:.1f} s ago and was not renewed (the worker stood still, or Redis "
+            "was away); nothing was sent, the next try looks again"
+        )
+        self.job_id, self.late_s = job_id, late_s
 
 
 class DestinationError(JobsError):

@@ -17,7 +17,7 @@ from planet_sdk.limits import RequestKind
 from planet_sdk.models import StreamingResponse
 from planet_sdk.redaction import without_secrets
 from planet_sdk.retry import SAFE_METHODS
-from planet_sdk.trust import Origin
+from planet_sdk.trust import Origin, Watch
 
 MAX_REDIRECTS = 10
 MAX_ERROR_BYTES = 64 * 1024
@@ -29,7 +29,8 @@ _KEEPS_METHOD = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_R
 
 
 BeforeSending = Callable[[], Awaitable[None]]
-"""Awaited each time a request's turn has come, right before it is sent; if it raises, nothing is sent."""
+"""Awaited each time before a request's first byte is sent, its turn and its connection being there; if it raises,
+nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ class Call:
 
     def __repr__(self) -> str:
         return f"{self.method} {without_secrets(self.url)}"
+
+    def traced(self, watch: Watch) -> Watch:
+        """Return an httpcore trace that watches, and awaits `before_sending` once there is nothing left to wait for."""
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            await watch(event, info)
+            if event == "http11.send_request_headers.started" and self.before_sending is not None:
+                await self.before_sending()
+
+        return trace
 
 
 def redirected(call: Call, answer: httpx.Response) -> Call:

@@ -188,8 +188,8 @@ class Session:
             params: what to add as query string; it replaces the one that `url` has.
             kind: which of Planet's limits it counts against.
             changes_nothing: whatever its method, it only asks, as a search does; it is repeated wherever a GET is.
-            before_sending: awaited each time its turn has come, right before it is sent; what it raises is raised, and
-                nothing is sent.
+            before_sending: awaited each time just before the first byte is sent, when limits and connecting have taken
+                their time; what it raises is raised, and nothing is sent.
 
         Raises:
             APIError: the server answered with an error.
@@ -277,8 +277,6 @@ class Session:
             async with AsyncExitStack() as hop:
                 with budget.excused():
                     await hop.enter_async_context(self._limiter.slot(call.kind))
-                    if call.before_sending:
-                        await call.before_sending()
                 answer = await self._send(call, budget)
                 held.push_async_callback(answer.aclose)
                 if answer.has_redirect_location:
@@ -319,7 +317,7 @@ class Session:
                 params=call.params,
                 headers=call.headers,
                 timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=read_s, pool=None),
-                extensions={"trace": self._trust.watch(call.url)},
+                extensions={"trace": call.traced(self._trust.watch(call.url))},
             )
         except (TypeError, ValueError, RecursionError) as error:  # NaN, half a character, an object that is no JSON
             raise ClientError(f"{call!r} was not sent: what it says cannot be written ({error})") from error

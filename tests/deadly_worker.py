@@ -28,10 +28,10 @@ _STARTS = 40  # more than any test needs: it ends when it is not killed
 class DeadlyOrders(OrdersClient):
     """As a library that crashes on certain input."""
 
-    async def create_order(self, request: Any) -> dict[str, Any]:
+    async def create_order(self, request: Any, **options: Any) -> dict[str, Any]:
         if request["name"].startswith("deadly"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return await super().create_order(request)
+        return await super().create_order(request, **options)
 
 
 async def work(redis_url: str, planet_url: str, key: str, folder: Path) -> None:

@@ -28,6 +28,7 @@ from worker import doorbell
 from worker.aborts import Aborts
 from worker.claims import REDIS_AWAY, Claims
 from worker.identity import Identity
+from worker.moment import Moment
 from worker.pulse import Counters, Pulse
 from worker.set_aside import keep_evidence
 from worker.stage_jobs import StageJobs
@@ -179,17 +180,18 @@ class OrderWorker(Worker):
             free = min(free, self.max_burst_jobs - self._jobs_started())
         if free <= 0 or not self.allow_pick_jobs:
             return
+        asked = Moment()
         claimed, any_aborts = await self.claims.claim(free)
         unwanted = await self.aborts.unwanted() if any_aborts else frozenset()
         for job_id, due_ms in claimed:
             if job_id in self.tasks:  # its lease had lapsed, and nobody else was quicker: the job just goes on
                 log.warning("lapsed lease taken up again", job_id=job_id)
             else:
-                self._start_job(job_id, due_ms, is_unwanted=job_id in unwanted)
+                self._start_job(job_id, due_ms, asked, is_unwanted=job_id in unwanted)
 
-    def _start_job(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
+    def _start_job(self, job_id: str, due_ms: int, leased: Moment, *, is_unwanted: bool) -> None:
         self.job_counter += 1
-        self.pulse.hold(job_id)
+        self.pulse.hold(job_id, leased)
         task = self.loop.create_task(self._run_claimed(job_id, due_ms, is_unwanted=is_unwanted), name=job_id)
         self.tasks[job_id] = task
         task.add_done_callback(partial(self._job_ended, job_id))

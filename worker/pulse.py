@@ -21,10 +21,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs import keys
+from jobs.errors import LeaseInDoubt
 from jobs.moves import run_id_of
 from planet_sdk._version import __version__
 from worker.claims import script_source
 from worker.identity import Identity
+from worker.moment import Moment
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +96,7 @@ class Pulse:
         self._lease_s, self._health_interval_s, self._max_block_s = lease_s, health_interval_s, max_block_s
         self._started_at = datetime.now(UTC)
         self._in_hand: dict[str, InHand] = {}
+        self._leased: dict[str, Moment] = {}  # when the lease that each job in hand has now was asked for
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._state = "running"
@@ -122,12 +125,24 @@ class Pulse:
         self._state = state
         self._health_due = 0.0
 
-    def hold(self, job_id: str) -> InHand:
-        """Renew this job's lease from now on."""
+    def hold(self, job_id: str, leased: Moment | None = None) -> InHand:
+        """Renew this job's lease from now on; `leased` is the moment before it was claimed."""
         in_hand = InHand(job_id, run_id=run_id_of(job_id) or "", since=datetime.now(UTC).timestamp())
         with self._lock:
             self._in_hand[job_id] = in_hand
+            self._leased[job_id] = leased or Moment()
         return in_hand
+
+    def check_lease(self, job_id: str) -> None:
+        """Do nothing if the job's lease is certain to last still; asks nobody.
+
+        Raises:
+            LeaseInDoubt: it may have run out, and another worker may have begun the job.
+        """
+        leased = self._leased.get(job_id)
+        late_s = leased.age_s() - self._lease_s if leased else 0.0
+        if leased is None or late_s >= 0:
+            raise LeaseInDoubt(job_id, late_s)
 
     def in_hand(self, job_id: str) -> InHand | None:
         """What is known of a job in hand; its fields may be changed."""
@@ -137,6 +152,7 @@ class Pulse:
         """The job has ended, or is no longer ours."""
         with self._lock:
             self._in_hand.pop(job_id, None)
+            self._leased.pop(job_id, None)
 
     def _turn(self) -> None:
         now = monotonic()
@@ -171,10 +187,14 @@ class Pulse:
         if blocked_s > self._max_block_s:
             log.error("event loop held up for too long, leases given up", blocked_s=round(blocked_s), jobs=len(job_ids))
             return
+        asked = Moment()
         lost: list[bytes] = renew(
             keys=[self._queue],
             args=[self._identity.owner, round(self._lease_s * 1000), in_progress_key_prefix, *job_ids],
         )
+        with self._lock:
+            for job_id in self._leased.keys() & set(job_ids) - {name.decode() for name in lost}:
+                self._leased[job_id] = asked
         # A job that ended while the script ran is no longer in hand: nobody needs to hear of it.
         names = [name for name in (job_id.decode() for job_id in lost) if name in self._in_hand]
         if names:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from arq.worker import Function, Retry, RetryJob, func
 
-from jobs.context import Progress, StageContext, show_nobody
+from jobs.context import Progress, StageContext, show_nobody, trust_lease
 from jobs.destination import open_destination
 from jobs.errors import DestinationError, Fenced, UnreadableRun
 from jobs.failures import after_failure
@@ -90,7 +90,9 @@ class StageJobs:
         move = self._moves.pop(job_id, None)
         return partial(self._commit, move) if move else None
 
-    def context(self, run: Run, by: By, progress: Progress = show_nobody) -> StageContext:
+    def context(
+        self, run: Run, by: By, progress: Progress = show_nobody, check_lease: Callable[[], None] = trust_lease
+    ) -> StageContext:
         """What a stage of this run has at hand."""
         return StageContext(
             orders=self.orders,
@@ -99,6 +101,7 @@ class StageJobs:
             staging=self.staging,
             policy=self.policy,
             progress=progress,
+            check_lease=check_lease,
         )
 
     async def run_job(self, ctx: Mapping[Any, Any], run_id: str) -> dict[str, str]:
@@ -159,7 +162,8 @@ class StageJobs:
     async def _run_or_cancel(self, run: Run, job_id: str) -> Outcome:
         """Run the stage; where somebody cancels the run meanwhile, run what cancels it."""
         try:
-            context = self.context(run, self.by, partial(self._show_progress, job_id, {}))
+            check_lease = partial(self.pulse.check_lease, job_id) if self.pulse else trust_lease
+            context = self.context(run, self.by, partial(self._show_progress, job_id, {}), check_lease)
         except DestinationError as error:
             return after_failure(run, error, self.policy)
         if run.cancel_requested or job_id in self._unwanted:

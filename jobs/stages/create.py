@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +17,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from jobs.context import StageContext
-from jobs.errors import JobsError
+from jobs.errors import JobsError, LeaseInDoubt
 from jobs.failures import after_failure
 from jobs.orders import cancel_surplus, facts_of, find_orders, has_id, intent_since, settle_wait_s, valid_id
 from jobs.outcomes import Advance, Again, Finish, Outcome
@@ -95,6 +94,9 @@ async def _place(run: Run, context: StageContext) -> Outcome:
     named = {**run.request, "name": run.order_name}
     try:
         order = await context.orders.create_order(named, before_sending=intent.write)
+    except LeaseInDoubt as error:  # nothing was sent
+        delay_s = context.policy.backoff_s(run.faults)
+        return Again(delay_s, f"waiting: {error}", charge=False, facts={"intent_at": None})
     except exceptions.PlanetError as error:
         if _is_refusal(error):
             return after_failure(run, error, context.policy, {"intent_at": None})
@@ -117,19 +119,15 @@ class _Intent:
     may_be_written: bool = False
 
     async def write(self) -> None:
-        """Return while the job is certainly this worker's; raise Fenced once it is another's.
+        """Return while the job is certainly this worker's.
 
-        A worker that stood still with the answer in its hands asks again: what was true when it was given need not be
-        any more. Whoever gets the job looks for the order for `settle_s` before placing it, which leaves this POST time
-        to arrive.
+        Raises:
+            Fenced: it is another's.
+            LeaseInDoubt: it may be, since this worker stood still with the answer in its hands.
         """
-        believed_for = timedelta(seconds=self.context.policy.settle_s / 4)
         self.may_be_written = True
-        while True:
-            asked_at = self.context.now()
-            await self.context.notebook.note({"intent_at": asked_at})
-            if self.context.now() - asked_at < believed_for:
-                return
+        await self.context.notebook.note({"intent_at": self.context.now()})
+        self.context.check_lease()
 
 
 def _look_later(run: Run, context: StageContext, why: exceptions.PlanetError | str) -> Outcome:

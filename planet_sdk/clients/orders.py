@@ -69,8 +69,8 @@ class OrdersClient:
 
         Args:
             request: see order_request.build_request(); is not changed.
-            before_sending: awaited each time the request's turn has come, right before it is sent: to write down that
-                there may be an order from here on. What it raises is raised, and nothing is sent.
+            before_sending: awaited each time just before the first byte is sent: to write down that there may be an
+                order from here on. What it raises is raised, and nothing is sent.
 
         Raises:
             RequestError: with `may_have_reached`, the order may exist: look for it by its name before trying again.

@@ -99,21 +99,6 @@ async def test_a_job_that_is_lost_after_a_429_sends_no_second_post(rig: Rig, tur
     assert rig.simulator.report().requests["create"] == 1
 
 
-async def test_an_answer_of_redis_that_was_long_in_coming_is_not_relied_on(rig: Rig, turnstile: Turnstile) -> None:
-    """The worker stood still with it in its hands: what was true when it was given need not be true any more."""
-    turnstile.opened.set()
-
-    def stand_still() -> None:
-        rig.now += timedelta(seconds=60)
-        notebook_of(rig).is_lost = True
-
-    notebook_of(rig).when_asked = stand_still
-
-    with pytest.raises(Fenced):
-        await rig.step()
-    assert rig.simulator.report().requests.get("create", 0) == 0
-
-
 async def test_the_intent_tells_when_the_post_was_sent(rig: Rig, turnstile: Turnstile) -> None:
     """From then on Planet's list has time to show the order; the wait before does not count."""
     step = asyncio.create_task(rig.step())

@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from jobs.errors import LeaseInDoubt
 from jobs.outcomes import Advance, Again
 from jobs.run import Facts, FileRecord
+from jobs.runner import run_stage
 from planet_sdk import OrdersClient
+from planet_sdk.exchange import BeforeSending
 from tests.stage_rig import QUICK, START, MemoryNotebook, Rig, open_rig
 
 
@@ -37,9 +41,11 @@ class SlowToSend(OrdersClient):
         super().__init__(rig.orders.session)
         self._rig = rig
 
-    async def create_order(self, request: dict[str, object]) -> dict[str, object]:
+    async def create_order(
+        self, request: dict[str, Any], *, before_sending: BeforeSending | None = None
+    ) -> dict[str, Any]:
         self._rig.now += timedelta(minutes=1)
-        return await super().create_order(request)
+        return await super().create_order(request, before_sending=before_sending)
 
 
 @pytest.fixture
@@ -81,3 +87,19 @@ async def test_a_lost_reply_and_an_absent_redis_together_buy_nothing_twice(rig: 
     rig.now += timedelta(seconds=31)
     assert isinstance(await rig.step(), Advance)
     assert rig.creates() == 1
+
+
+async def test_an_order_is_not_sent_on_a_lease_that_may_have_run_out(rig: Rig) -> None:
+    """Nothing reached Planet, so the next try need not look for it."""
+
+    def check_lease() -> None:
+        raise LeaseInDoubt("job", 1.5)
+
+    outcome = await run_stage(rig.run, replace(rig.context, check_lease=check_lease))
+    rig.apply(outcome)
+
+    assert isinstance(outcome, Again)
+    assert not outcome.charge
+    assert rig.run.intent_at is None
+    assert rig.simulator.report().requests.get("create", 0) == 0
+    assert isinstance(await rig.step(), Advance)
