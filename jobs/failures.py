@@ -1,6 +1,6 @@
 """Whose turn it is when something fails: every error is sorted here, and nowhere else.
 
-temporary   the network, 429, 5xx, a transfer that ended early, a full disk, Redis: try again later
+temporary   the network, 429, 5xx, a transfer that ended early, a full disk, no memory, Redis: try again later
 producer    400, 401, 403, 404, an unusable destination, a hostile name or link: no repetition helps
 planet      the order itself failed at Planet (jobs.watch says so, no exception does)
 bug         everything else: a few tries, then failed with the traceback
@@ -112,7 +112,7 @@ def _kind_of(error: BaseException, stage: Stage) -> FailureKind:
         return FailureKind.PRODUCER if system.errno in _LASTING else FailureKind.TEMPORARY
     if isinstance(error, exceptions.APIError):
         return _kind_of_answer(error, stage)
-    if isinstance(error, exceptions.PlanetError | RedisError | DestinationUnavailable):
+    if isinstance(error, exceptions.PlanetError | RedisError | DestinationUnavailable | MemoryError):
         return FailureKind.TEMPORARY
     if isinstance(error, JobsError) and error.__cause__ is not None:
         return _kind_of(error.__cause__, stage)

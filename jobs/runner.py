@@ -34,7 +34,7 @@ async def run_stage(run: Run, context: StageContext, stages: Mapping[Stage, Stag
         return await _decide(run, context, stages)
     except Fenced:
         raise
-    except Exception as error:  # noqa: BLE001 — the edge: it becomes a state with a reason
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 — the edge: it becomes a state with a reason
         return after_failure(run, error, context.policy)
 
 

@@ -3,6 +3,7 @@
 JobsError (jobs.errors)
 └── WorkerError
     ├── AnotherFleet          the Redis database belongs to a fleet with another queue
+    ├── EndOfProcessRefused   a job wanted to end the process (worker.containment)
     └── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
 """
 

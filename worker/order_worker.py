@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from time import time
 from typing import Any
@@ -27,6 +28,7 @@ from jobs.poison import is_bad_data
 from worker import doorbell
 from worker.aborts import Aborts
 from worker.claims import REDIS_AWAY, Claims
+from worker.containment import contained
 from worker.identity import Identity
 from worker.moment import Moment
 from worker.pulse import Counters, Pulse
@@ -71,6 +73,7 @@ class OrderWorker(Worker):
             job_deserializer=codec.loads,
             **arq_options,
         )
+        self._contain_everything()
         self.identity = identity
         self.stop_wait_s = stop_wait_s
         self.stages = stage_jobs
@@ -91,6 +94,13 @@ class OrderWorker(Worker):
         self._stop_reason: str | None = None
         self._away_since: float | None = None
         self._patience_s = _REDIS_PATIENCE_S[0]
+
+    def _contain_everything(self) -> None:
+        for name, function in self.functions.items():
+            self.functions[name] = replace(function, coroutine=contained(function.coroutine))
+        for hook in ("on_job_start", "on_job_end", "after_job_end"):
+            if (coroutine := getattr(self, hook)) is not None:
+                setattr(self, hook, contained(coroutine))
 
     # The life of the process
 
