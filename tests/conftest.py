@@ -67,7 +67,7 @@ async def fleet(redis: ArqRedis, redis_url: str, tmp_path: Path) -> AsyncIterato
 def make_worker(redis: ArqRedis, redis_url: str) -> MakeWorker:
     """Workers for plain arq functions, on an empty Redis."""
 
-    def make(*functions: Any, name: str = "w1", **options: Any) -> AbstractAsyncContextManager[OrderWorker]:
-        return running(new_worker(redis_url, *functions, name=name, **options))
+    def make(*functions: Any, **options: Any) -> AbstractAsyncContextManager[OrderWorker]:
+        return running(new_worker(*functions, **{"redis_url": redis_url, **options}))
 
     return make

@@ -16,15 +16,18 @@ from jobs import codec
 from worker.identity import Identity
 from worker.order_worker import OrderWorker
 
+PATIENT: dict[str, Any] = {"timeout": 30, "poll_delay": 0.02}
+"""How tests wait for a result of arq's."""
+
 
 class MakeWorker(Protocol):
     """Makes a worker that is at work as long as the block runs."""
 
-    def __call__(self, *functions: Any, name: str = "w1", **options: Any) -> AbstractAsyncContextManager[OrderWorker]:
-        """`options` are those of OrderWorker, arq's among them."""
+    def __call__(self, *functions: Any, **options: Any) -> AbstractAsyncContextManager[OrderWorker]:
+        """`options` are those of new_worker, and so of OrderWorker and of arq's Worker."""
 
 
-def new_worker(redis_url: str, *functions: Any, name: str = "w1", **options: Any) -> OrderWorker:
+def new_worker(*functions: Any, redis_url: str, name: str = "w1", **options: Any) -> OrderWorker:
     """A worker that nobody has started."""
     pool: ArqRedis = ArqRedis.from_url(redis_url)
     pool.job_serializer, pool.job_deserializer = codec.dumps, codec.loads

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
+from typing import TypeVar
 
+import structlog
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
@@ -13,11 +17,29 @@ from jobs import keys
 from jobs.moves import run_id_of
 from jobs.poison import keep_poison
 
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
 REDIS_AWAY = (RedisError, OSError)
 """What Redis answers, or does not, while it is away: connections lost or refused, a failover, loading, no memory, no
 disk. A worker waits, says so, and goes on. Inside a script old servers wrap these into plain errors, so all of Redis's
 errors count; one that does not pass stands in the log again and again, which is better than a fleet that has ended.
 """
+
+_PATIENCE_S = 0.1, 5.0  # first and longest pause
+
+
+async def with_patience(ask: Callable[[], Awaitable[T]], job_id: str) -> T:
+    """Ask Redis, again and again while it is away: only for what does no harm when the answer was lost."""
+    pause_s = _PATIENCE_S[0]
+    while True:
+        try:
+            return await ask()
+        except REDIS_AWAY as error:
+            log.warning("end of job waits, Redis is away", job_id=job_id, error=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _PATIENCE_S[1])
 
 
 @cache
@@ -60,8 +82,8 @@ class Claims:
         await self._redis.zrem(self._queue, job_id)
         await self._redis.delete(in_progress_key_prefix.encode() + job_id)
 
-    async def hand_back(self, job_id: str, delay_s: float = 0) -> bool:
-        """Give a job back unfinished, at the cost of no try. False where another worker has it meanwhile."""
+    async def hand_back(self, job_id: str, *, delay_s: float = 0, costs_try: bool = False) -> bool:
+        """Give a job back unfinished, to be started again. False where another worker has it meanwhile. Idempotent."""
         run_id = run_id_of(job_id)
         given = await self._hand_back(
             keys=[
@@ -71,7 +93,7 @@ class Claims:
                 keys.run(run_id) if run_id else "",
                 keys.bell(self._queue),
             ],
-            args=[self._owner, job_id, round(delay_s * 1000)],
+            args=[self._owner, job_id, round(delay_s * 1000), "charged" if costs_try else "free"],
         )
         return bool(given)
 
@@ -80,20 +102,17 @@ class Claims:
         job_id: str,
         *,
         result: bytes | None = None,
-        result_ms: int = 0,
-        retry_in_ms: int | None = None,
-        keep_in_progress_ms: int = -1,
+        result_s: float | None = None,
+        keep_mark_s: float | None = None,
     ) -> bool:
-        """End a job as arq does, or put it back for a retry. False where another worker has it meanwhile."""
-        args: list[str | bytes | int] = [
-            self._owner,
-            job_id,
-            result or b"",
-            result_ms,
-            "finish" if retry_in_ms is None else "retry",
-            retry_in_ms or 0,
-            keep_in_progress_ms,
-        ]
+        """End a plain job as arq does. False where another worker has it meanwhile. Idempotent.
+
+        Arguments:
+            job_id: a job that is no stage's.
+            result: what arq's clients read; None keeps no result.
+            result_s: how long it is kept; None for ever.
+            keep_mark_s: how long nobody may start a job of this id, as arq wants it of its cron jobs.
+        """
         done = await self._finish(
             keys=[
                 self._queue,
@@ -103,6 +122,12 @@ class Claims:
                 keys.result(job_id),
                 keys.ABORTS,
             ],
-            args=args,
+            args=[
+                self._owner,
+                job_id,
+                result or b"",
+                0 if result_s is None else max(1, round(result_s * 1000)),
+                -1 if keep_mark_s is None else max(1, round(keep_mark_s * 1000)),
+            ],
         )
         return bool(done)

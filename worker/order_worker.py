@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from time import time
 from typing import Any
@@ -27,7 +27,7 @@ from jobs.moves import run_id_of
 from jobs.poison import is_bad_data
 from worker import doorbell
 from worker.aborts import Aborts
-from worker.claims import REDIS_AWAY, Claims
+from worker.claims import REDIS_AWAY, Claims, with_patience
 from worker.containment import contained
 from worker.identity import Identity
 from worker.moment import Moment
@@ -40,6 +40,14 @@ log = structlog.get_logger(__name__)
 _HAND_BACK_S = 5  # for cancelled jobs to be handed back at the end
 _REDIS_PATIENCE_S = 0.2, 5.0  # first and longest pause while Redis is away
 _ARQ_TIMEOUT_S = 7 * 24 * 3600  # a stage has a timeout of its own; this bounds plain functions that set none
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """A job this worker has."""
+
+    due_ms: int
+    is_taken_away: bool = False  # by a worker that stops, or one that lost it
 
 
 class OrderWorker(Worker):
@@ -91,6 +99,7 @@ class OrderWorker(Worker):
         if stage_jobs:
             stage_jobs.pulse = self.pulse
         self._wake = asyncio.Event()
+        self._claimed: dict[str, _Claimed] = {}
         self._stop_reason: str | None = None
         self._away_since: float | None = None
         self._patience_s = _REDIS_PATIENCE_S[0]
@@ -194,7 +203,7 @@ class OrderWorker(Worker):
         claimed, any_aborts = await self.claims.claim(free)
         unwanted = await self.aborts.unwanted() if any_aborts else frozenset()
         for job_id, due_ms in claimed:
-            if job_id in self.tasks:  # its lease had lapsed, and nobody else was quicker: the job just goes on
+            if job_id in self._claimed:  # its lease had lapsed, and nobody else was quicker: the job just goes on
                 log.warning("lapsed lease taken up again", job_id=job_id)
             else:
                 self._start_job(job_id, due_ms, asked, is_unwanted=job_id in unwanted)
@@ -202,16 +211,19 @@ class OrderWorker(Worker):
     def _start_job(self, job_id: str, due_ms: int, leased: Moment, *, is_unwanted: bool) -> None:
         self.job_counter += 1
         self.pulse.hold(job_id, leased)
+        self._claimed[job_id] = _Claimed(due_ms)
         task = self.loop.create_task(self._run_claimed(job_id, due_ms, is_unwanted=is_unwanted), name=job_id)
         self.tasks[job_id] = task
         task.add_done_callback(partial(self._job_ended, job_id))
 
-    def _job_ended(self, job_id: str, _: asyncio.Task[None]) -> None:
+    def _job_ended(self, job_id: str, task: asyncio.Task[None]) -> None:
         self.job_counter -= 1
-        del self.tasks[job_id]
-        self.aborting_tasks.discard(job_id)
-        self.pulse.release(job_id)
         self._wake.set()
+        if self.tasks.get(job_id) is task:  # not if the job was claimed again while a hook told of its end
+            del self.tasks[job_id]
+            self._claimed.pop(job_id, None)
+            self.aborting_tasks.discard(job_id)
+            self.pulse.release(job_id)
 
     async def _run_claimed(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
         """A job's edge: nothing that goes wrong inside ends the worker. What is not finished is left to its lease."""
@@ -244,20 +256,22 @@ class OrderWorker(Worker):
             return False
         started_ms = timestamp_ms()
         task = self.job_tasks[job_id] = self.loop.create_task(self.stages.run_job({"job_id": job_id}, run_id))
-        result, delay_ms = None, None
+        result, delay_ms = None, 0
         try:
             result = await task
         except RunNotFound:
             return False
         except (asyncio.CancelledError, RetryJob, Retry) as wish:
-            delay_ms = wish.defer_score if isinstance(wish, Retry) else None
-            self.jobs_retried += 1
-        else:
-            self.jobs_complete += 1
+            delay_ms = (wish.defer_score or 0) if isinstance(wish, Retry) else 0
         finally:
             del self.job_tasks[job_id]
-        ended = self._result_of_stage(job_id, run_id, due_ms, started_ms, result) if result else None
-        await self.finish_job(job_id, bool(result), ended, self.keep_result_s, False, delay_ms, None)
+        if result is None:
+            self.jobs_retried += 1
+            await self._start_again(job_id, delay_ms, costs_try=False)  # a stage's tries are its policy's
+        else:
+            self.jobs_complete += 1
+            ended = self._result_of_stage(job_id, run_id, due_ms, started_ms, result)
+            await self.finish_job(job_id, True, ended, self.keep_result_s, False, None, None)
         return True
 
     def _result_of_stage(
@@ -291,8 +305,7 @@ class OrderWorker(Worker):
         for job_id in job_ids:
             log.warning("lease lost, job given up", job_id=job_id)
             self.pulse.release(job_id)
-            if task := self.job_tasks.get(job_id):
-                task.cancel()
+            self._take_away(job_id)
 
     def _give_up(self, job_id: str) -> None:
         """Somebody wants this job given up: a run's stage cancels its run, a plain job is aborted as arq does it."""
@@ -314,7 +327,13 @@ class OrderWorker(Worker):
             await asyncio.wait(self.tasks.values(), timeout=_HAND_BACK_S)
 
     def _hand_back_all(self) -> None:
-        for task in self.job_tasks.values():
+        for job_id in list(self.job_tasks):
+            self._take_away(job_id)
+
+    def _take_away(self, job_id: str) -> None:
+        """End a job's work without its doing: that costs it no try."""
+        if task := self.job_tasks.get(job_id):
+            self._claimed[job_id].is_taken_away = True
             task.cancel()
 
     # How jobs end
@@ -332,16 +351,23 @@ class OrderWorker(Worker):
         """Commit what a stage decided, or end a plain job as arq does; for the owner of the job only."""
         if self.stages and (commit := self.stages.commit_of(job_id)):
             await commit(result_data or b"")
-        elif not finish and incr_score is None:
-            await self.claims.hand_back(job_id)
+        elif finish:
+            result_s = None if keep_result_forever else result_timeout_s or 0
+            end = partial(self.claims.finish, result=result_data, result_s=result_s, keep_mark_s=keep_in_progress)
+            await with_patience(partial(end, job_id), job_id)
         else:
-            await self.claims.finish(
-                job_id,
-                result=result_data,
-                result_ms=0 if keep_result_forever else round((result_timeout_s or 0) * 1000),
-                retry_in_ms=None if finish else incr_score,
-                keep_in_progress_ms=-1 if keep_in_progress is None else round(keep_in_progress * 1000),
-            )
+            claimed = self._claimed[job_id]
+            # arq's score counts from when the job was due; what the job asked for counts from now.
+            delay_ms = max(0, claimed.due_ms + incr_score - timestamp_ms()) if incr_score else 0
+            await self._start_again(job_id, delay_ms, costs_try=not claimed.is_taken_away)
+        self._claimed.pop(job_id, None)
+
+    async def _start_again(self, job_id: str, delay_ms: int, *, costs_try: bool) -> None:
+        """Hand a job back. From then on it may be claimed, here too, while a hook is still told of its end."""
+        await self.pulse.let_go(job_id)
+        hand_back = partial(self.claims.hand_back, delay_s=delay_ms / 1000, costs_try=costs_try)
+        await with_patience(partial(hand_back, job_id), job_id)
+        self._claimed.pop(job_id, None)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         """End a job that could not be started, with the evidence kept, or leave it for workers of a newer version.
@@ -350,11 +376,11 @@ class OrderWorker(Worker):
         """
         pause_s = await keep_evidence(self.pool, job_id, result_data, worker=self.identity.name)
         if pause_s:
-            await self.claims.hand_back(job_id, pause_s)
+            await self._start_again(job_id, round(pause_s * 1000), costs_try=False)
             return
         keep = result_data if self.keep_result_s > 0 or self.keep_result_forever else None
-        result_ms = 0 if self.keep_result_forever else round(self.keep_result_s * 1000)
-        await self.claims.finish(job_id, result=keep, result_ms=result_ms)
+        result_s = None if self.keep_result_forever else self.keep_result_s
+        await with_patience(partial(self.claims.finish, job_id, result=keep, result_s=result_s), job_id)
 
     async def record_health(self) -> None:
         """Nothing: the pulse reports health from its thread, also while the loop is held up."""

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 _REMEMBERED_MS = 24 * 3600 * 1000  # a worker that stopped or vanished can be seen for a day
 _TICK_S = 0.25
+_A_MOMENT_S = 0.01
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class Pulse:
         self._started_at = datetime.now(UTC)
         self._in_hand: dict[str, InHand] = {}
         self._leased: dict[str, Moment] = {}  # when the lease that each job in hand has now was asked for
+        self._being_renewed: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._state = "running"
@@ -116,6 +118,8 @@ class Pulse:
     async def stop(self, reason: str) -> None:
         """Say that the worker stops, and end."""
         self._state = f"stopped: {reason}"
+        if self._thread.ident is None:
+            return  # never started
         self._stop.set()
         self._ticker.cancel()
         await asyncio.to_thread(self._thread.join, 5)
@@ -154,6 +158,12 @@ class Pulse:
             self._in_hand.pop(job_id, None)
             self._leased.pop(job_id, None)
 
+    async def let_go(self, job_id: str) -> None:
+        """Renew this job's lease no more: a renewal that is on its way would take back what is handed back now."""
+        self.release(job_id)
+        while job_id in self._being_renewed:  # noqa: ASYNC110 — it is the thread that renews
+            await asyncio.sleep(_A_MOMENT_S)
+
     def _turn(self) -> None:
         now = monotonic()
         self._tick = _Tick(now, max(0.0, now - self._tick.at - _TICK_S))
@@ -180,7 +190,13 @@ class Pulse:
 
     def _renew(self, renew: Callable[..., Any]) -> None:
         with self._lock:
-            job_ids = list(self._in_hand)
+            self._being_renewed = frozenset(self._in_hand)
+        try:
+            self._renew_all(renew, self._being_renewed)
+        finally:
+            self._being_renewed = frozenset()
+
+    def _renew_all(self, renew: Callable[..., Any], job_ids: frozenset[str]) -> None:
         blocked_s = monotonic() - self._tick.at
         if not job_ids:
             return

@@ -26,7 +26,7 @@ from jobs.runner import run_stage
 from jobs.stages import STAGES, StageFunction
 from jobs.store import RunStore
 from planet_sdk import OrdersClient
-from worker.claims import REDIS_AWAY
+from worker.claims import REDIS_AWAY, with_patience
 from worker.identity import Identity
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
@@ -34,7 +34,6 @@ from worker.set_aside import LEFT_FOR_NEWER_S
 log = structlog.get_logger(__name__)
 
 _NO_LIMIT = 10**9  # arq's own count of tries: a stage's patience is the policy's
-_COMMIT_PATIENCE_S = 0.1, 5.0
 
 Commit = Callable[[bytes], Awaitable[None]]
 
@@ -190,16 +189,7 @@ class StageJobs:
 
     async def _commit(self, move: Move, result: bytes) -> None:
         """Make the move, with patience while Redis is away: it is made once however often it is asked for."""
-        move = replace(move, result=result)
-        pause_s = _COMMIT_PATIENCE_S[0]
-        while True:
-            try:
-                await self.store.move(move)
-            except Fenced as error:
-                log.warning("commit refused, another worker has the job", job_id=move.run.job_id, why=error.why)
-            except REDIS_AWAY as error:
-                log.warning("commit waits, Redis is away", job_id=move.run.job_id, error=str(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _COMMIT_PATIENCE_S[1])
-                continue
-            return
+        try:
+            await with_patience(partial(self.store.move, replace(move, result=result)), move.run.job_id or "")
+        except Fenced as error:
+            log.warning("commit refused, another worker has the job", job_id=move.run.job_id, why=error.why)

@@ -18,9 +18,7 @@ from jobs import RunFailed, State, codec, keys
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 from tests.stage_rig import request
 from tests.waiting import until
-from tests.worker_rig import MakeWorker, arq_function, enqueue
-
-PATIENT = {"timeout": 30, "poll_delay": 0.02}
+from tests.worker_rig import PATIENT, MakeWorker, arq_function, enqueue
 
 
 class Work:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from arq.jobs import JobStatus
-from arq.worker import Retry
 
 from jobs import keys
 from tests.waiting import until
@@ -27,21 +26,6 @@ async def test_a_plain_arq_job_runs_and_its_result_is_read_with_arqs_own_client(
         job = await enqueue(redis, "add", 1, 2)
         assert await job.result(timeout=10, poll_delay=0.02) == 3
         assert await job.status() is JobStatus.complete
-
-
-async def test_retry_runs_the_job_again_and_counts_the_try(redis: ArqRedis, make_worker: MakeWorker) -> None:
-    tries = []
-
-    async def flaky(ctx: dict[str, Any]) -> str:
-        tries.append(ctx["job_try"])
-        if ctx["job_try"] < 3:
-            raise Retry(defer=0.01)
-        return "done"
-
-    async with make_worker(arq_function("flaky", flaky)):
-        job = await enqueue(redis, "flaky")
-        assert await job.result(timeout=10, poll_delay=0.02) == "done"
-    assert tries == [1, 2, 3]
 
 
 async def test_a_failed_job_tells_its_error_and_the_worker_goes_on(redis: ArqRedis, make_worker: MakeWorker) -> None:
