@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job
+from arq.utils import timestamp_ms
 
 from jobs import RunFailed, State, codec, keys
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
@@ -111,6 +112,8 @@ async def test_an_abort_that_came_too_late_does_not_hit_the_next_job_of_that_id(
         await until("the first job has ended", lambda: work.starts == 1)
         await until("its id is free", lambda: is_gone(redis, "again"))
         assert await first.abort(**PATIENT) is False
+        asked_ms = timestamp_ms()
+        await until("the clock has moved on", lambda: timestamp_ms() > asked_ms)
 
         await enqueue(redis, "work", _job_id="again")
         await until("the second job has run", lambda: work.starts == 2)
