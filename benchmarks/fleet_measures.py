@@ -61,29 +61,25 @@ class Bench:
         )
         members = [start() for _ in range(count)]
         try:
-            await self.until(f"{count} workers of {kind} are ready", lambda: self.reads(READY, count), members)
+            for _ in members:
+                await self.popped(READY)
             yield [member.pid for member in members]
         finally:
             for member in members:
                 member.kill()
                 member.wait()
 
-    async def reads(self, key: str, wanted: int) -> bool:
-        """Whether a counter has come so far."""
-        return int(await self.redis.get(key) or 0) >= wanted
-
     async def until(
         self,
         what: str,
         look: Callable[[], Awaitable[bool]],
-        members: list[subprocess.Popen[bytes]] | None = None,
         every_s: float = 0.02,
         deadline_s: float = 300,
     ) -> None:
-        """Wait for it; an end of a member meanwhile, or of the time, is an error."""
+        """Wait for it; raises RuntimeError when the time is up."""
         end = time.monotonic() + deadline_s
         while not await look():
-            if time.monotonic() > end or any(member.poll() is not None for member in members or ()):
+            if time.monotonic() > end:
                 raise RuntimeError(f"not seen: {what}")
             await asyncio.sleep(every_s)
 

@@ -79,7 +79,7 @@ NO_WORK = {
 
 
 async def _say_ready(ctx: dict[str, Any]) -> None:
-    await ctx["redis"].incr(READY)
+    await ctx["redis"].rpush(READY, os.getpid())
 
 
 async def run_ours(url: str, options: dict[str, Any]) -> None:

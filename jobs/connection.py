@@ -115,7 +115,9 @@ def redis_settings(url: str) -> RedisSettings:
 
 def _connection_options(url: str) -> dict[str, Any]:
     """Options for redis-py's `from_url`; what the URL's query says wins over them."""
-    options: dict[str, Any] = {"retry_on_error": list(_RETRIED), "socket_timeout": _COMMAND_TIMEOUT_S}
+    # Without a library's name and version: telling the server them costs each new connection two round trips.
+    unnamed = {"lib_name": None, "lib_version": None}
+    options: dict[str, Any] = {"retry_on_error": list(_RETRIED), "socket_timeout": _COMMAND_TIMEOUT_S, **unnamed}
     options["socket_connect_timeout"] = _CONNECT_TIMEOUT_S
     if urlsplit(url).scheme != "unix":
         options["socket_keepalive"] = True

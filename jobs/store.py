@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import ResponseError
 
 from jobs import keys
+from jobs.clock import ServerClock
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
 from jobs.moves import By, Move, job_id_of, job_payload
 from jobs.poison import is_bad_data
@@ -65,6 +66,7 @@ class RunStore:
         self.redis = redis
         self.queue = queue
         self.lifetimes = lifetimes or Lifetimes()
+        self._clock = ServerClock(redis)
         self._submit, self._begin, self._note, self._move, self._ask_cancel = (
             script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
         )
@@ -232,14 +234,12 @@ class RunStore:
 
     async def due_parked(self, limit: int) -> list[str]:
         """The parked runs to look at now, the longest due first."""
-        seconds, micros = await self.redis.time()
-        now = seconds * 1000 + micros // 1000
+        now = await self._clock.now_ms()
         return [run_id.decode() for run_id in await self.redis.zrangebyscore(keys.WATCH, "-inf", now, 0, limit)]
 
     async def look_again(self, run_id: str, check_in_s: float) -> None:
         """Leave a parked run where it is and look again later; does nothing to a run that is not parked."""
-        seconds, micros = await self.redis.time()
-        due = seconds * 1000 + micros // 1000 + round(check_in_s * 1000)
+        due = await self._clock.now_ms() + round(check_in_s * 1000)
         await self.redis.zadd(keys.WATCH, {run_id: due}, xx=True)
 
     # Reads

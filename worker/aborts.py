@@ -28,10 +28,15 @@ class Aborts:
     """The set of aborts, as one worker sees it."""
 
     def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self.were_any = False  # at the last look
         self._script = redis.register_script(script_source("aborts"))
 
     async def unwanted(self) -> frozenset[str]:
         """The jobs somebody wants given up, of any queue. Forgets wishes that can concern no job any more."""
+        self.were_any = bool(await self._redis.exists(keys.ABORTS))
+        if not self.were_any:  # as nearly always: one command
+            return frozenset()
         job_ids = await self._script(keys=[keys.ABORTS], args=[job_key_prefix, in_progress_key_prefix])
         return frozenset(job_id.decode(errors="replace") for job_id in job_ids)
 

@@ -14,6 +14,7 @@ from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
 from jobs import keys
+from jobs.clock import ServerClock
 from jobs.moves import run_id_of
 from jobs.poison import keep_poison
 
@@ -27,6 +28,7 @@ disk. A worker waits, says so, and goes on. Inside a script old servers wrap the
 errors count; one that does not pass stands in the log again and again, which is better than a fleet that has ended.
 """
 
+MOST_AT_ONCE = 1_000  # jobs that one script claims or renews: it holds the server up, and Lua's stack is bounded
 _PATIENCE_S = 0.1, 5.0  # first and longest pause
 
 
@@ -54,18 +56,24 @@ class Claims:
     def __init__(self, redis: ArqRedis, *, queue: str, owner: str, lease_s: float) -> None:
         self._redis, self._queue, self._owner = redis, queue, owner
         self._lease_ms = round(lease_s * 1000)
+        self._clock = ServerClock(redis)
         self._claim = redis.register_script(script_source("claim"))
         self._hand_back = redis.register_script(script_source("hand_back"))
         self._finish = redis.register_script(script_source("finish"))
 
+    async def any_due(self) -> bool:
+        """Whether there is anything to claim: a single command, for polls, which mostly find nothing."""
+        now_ms = await self._clock.now_ms()
+        return bool(await self._redis.zrangebyscore(self._queue, "-inf", now_ms, start=0, num=1))
+
     async def claim(self, slots: int) -> tuple[list[tuple[str, int]], bool]:
-        """Take up to `slots` due jobs; each is this owner's until its lease ends.
+        """Take up to `slots` due jobs, and no more than MOST_AT_ONCE; each is this owner's until its lease ends.
 
         Returns:
             Job ids, each with the time it was due at, in milliseconds since 1970; and whether anybody wants jobs
             aborted, which must be looked at before one is started.
         """
-        args: list[str | int] = [self._owner, slots, self._lease_ms, in_progress_key_prefix]
+        args: list[str | int] = [self._owner, min(slots, MOST_AT_ONCE), self._lease_ms, in_progress_key_prefix]
         any_aborts, *claimed = await self._claim(keys=[self._queue, keys.ABORTS], args=args)
         jobs = []
         for job_id, due in zip(claimed[::2], claimed[1::2], strict=True):
@@ -104,6 +112,7 @@ class Claims:
         result: bytes | None = None,
         result_s: float | None = None,
         keep_mark_s: float | None = None,
+        forget_abort: bool = True,
     ) -> bool:
         """End a plain job as arq does. False where another worker has it meanwhile. Idempotent.
 
@@ -120,7 +129,7 @@ class Claims:
                 keys.retry(job_id),
                 keys.job(job_id),
                 keys.result(job_id),
-                keys.ABORTS,
+                keys.ABORTS if forget_abort else "",
             ],
             args=[
                 self._owner,

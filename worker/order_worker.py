@@ -27,7 +27,7 @@ from jobs.moves import run_id_of
 from jobs.poison import is_bad_data
 from worker import doorbell
 from worker.aborts import Aborts
-from worker.claims import REDIS_AWAY, Claims, with_patience
+from worker.claims import MOST_AT_ONCE, REDIS_AWAY, Claims, with_patience
 from worker.containment import contained
 from worker.identity import Identity
 from worker.moment import Moment
@@ -65,7 +65,7 @@ class OrderWorker(Worker):
         connect_pulse: Callable[[], Redis],
         identity: Identity,
         stage_jobs: StageJobs | None = None,
-        lease_s: float = 15,
+        lease_s: float = 12,
         health_interval_s: float = 5,
         stop_wait_s: float = 3,
         **arq_options: Any,
@@ -160,24 +160,29 @@ class OrderWorker(Worker):
     # The loop
 
     async def _work(self) -> None:
+        is_poll = False
         while not self._stop_reason:
             self._wake.clear()
             try:
-                await self._claim_jobs()
+                await self._claim_jobs(look_first=is_poll)
                 await self.heart_beat()
                 if self.burst and not self.tasks and not await self.pool.zcard(self.queue_name):
                     return
             except REDIS_AWAY as error:
                 await self._bear_with_redis(error)
+                is_poll = False
             else:
                 self._note_redis_is_back()
-                await self._rest()
+                is_poll = await self._rest()
 
-    async def _rest(self) -> None:
-        """Until the bell rings, a job ends, or it is time to poll."""
-        with suppress(TimeoutError):
+    async def _rest(self) -> bool:
+        """Until the bell rings, a job ends, or it is time to poll: then it returns True."""
+        try:
             async with asyncio.timeout(self.poll_delay_s):
                 await self._wake.wait()
+        except TimeoutError:
+            return True
+        return False
 
     async def _bear_with_redis(self, error: BaseException) -> None:
         if self._away_since is None:
@@ -193,11 +198,13 @@ class OrderWorker(Worker):
             log.info("Redis is back", away_s=round(time() - self._away_since, 1))
         self._away_since, self._patience_s = None, _REDIS_PATIENCE_S[0]
 
-    async def _claim_jobs(self) -> None:
+    async def _claim_jobs(self, *, look_first: bool) -> None:
         free = self.max_jobs - self.job_counter
         if self.burst and self.max_burst_jobs >= 0:
             free = min(free, self.max_burst_jobs - self._jobs_started())
         if free <= 0 or not self.allow_pick_jobs:
+            return
+        if look_first and not await self.claims.any_due():
             return
         asked = Moment()
         claimed, any_aborts = await self.claims.claim(free)
@@ -207,6 +214,8 @@ class OrderWorker(Worker):
                 log.warning("lapsed lease taken up again", job_id=job_id)
             else:
                 self._start_job(job_id, due_ms, asked, is_unwanted=job_id in unwanted)
+        if len(claimed) == MOST_AT_ONCE:
+            self._wake.set()  # there may be more
 
     def _start_job(self, job_id: str, due_ms: int, leased: Moment, *, is_unwanted: bool) -> None:
         self.job_counter += 1
@@ -353,7 +362,8 @@ class OrderWorker(Worker):
             await commit(result_data or b"")
         elif finish:
             result_s = None if keep_result_forever else result_timeout_s or 0
-            end = partial(self.claims.finish, result=result_data, result_s=result_s, keep_mark_s=keep_in_progress)
+            kept: dict[str, Any] = {"result": result_data, "result_s": result_s, "keep_mark_s": keep_in_progress}
+            end = partial(self.claims.finish, **kept, forget_abort=self.aborts.were_any)
             await with_patience(partial(end, job_id), job_id)
         else:
             claimed = self._claimed[job_id]

@@ -24,13 +24,14 @@ from jobs import keys
 from jobs.errors import LeaseInDoubt
 from jobs.moves import run_id_of
 from planet_sdk._version import __version__
-from worker.claims import script_source
+from worker.claims import MOST_AT_ONCE, script_source
 from worker.identity import Identity
 from worker.moment import Moment
 
 log = structlog.get_logger(__name__)
 
 _REMEMBERED_MS = 24 * 3600 * 1000  # a worker that stopped or vanished can be seen for a day
+_FORGET_EVERY_S = 3600
 _TICK_S = 0.25
 _A_MOMENT_S = 0.01
 
@@ -104,7 +105,7 @@ class Pulse:
         self._state = "running"
         self._tick = _Tick()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self._health_due = 0.0
+        self._health_due = self._forget_due = 0.0
         self.last_redis_error: str | None = None
 
     # In the event loop
@@ -189,28 +190,31 @@ class Pulse:
         redis.close()
 
     def _renew(self, renew: Callable[..., Any]) -> None:
+        fresh_s = self._lease_s / 8  # a lease that has just begun lasts well beyond the next beat
         with self._lock:
-            self._being_renewed = frozenset(self._in_hand)
+            old = (job_id for job_id, leased in self._leased.items() if leased.age_s() >= fresh_s)
+            self._being_renewed = frozenset(old)
         try:
-            self._renew_all(renew, self._being_renewed)
+            self._renew_all(renew, list(self._being_renewed))
         finally:
             self._being_renewed = frozenset()
 
-    def _renew_all(self, renew: Callable[..., Any], job_ids: frozenset[str]) -> None:
+    def _renew_all(self, renew: Callable[..., Any], job_ids: list[str]) -> None:
         blocked_s = monotonic() - self._tick.at
         if not job_ids:
             return
         if blocked_s > self._max_block_s:
             log.error("event loop held up for too long, leases given up", blocked_s=round(blocked_s), jobs=len(job_ids))
             return
-        asked = Moment()
-        lost: list[bytes] = renew(
-            keys=[self._queue],
-            args=[self._identity.owner, round(self._lease_s * 1000), in_progress_key_prefix, *job_ids],
-        )
-        with self._lock:
-            for job_id in self._leased.keys() & set(job_ids) - {name.decode() for name in lost}:
-                self._leased[job_id] = asked
+        lost: list[bytes] = []
+        for first in range(0, len(job_ids), MOST_AT_ONCE):
+            some = job_ids[first : first + MOST_AT_ONCE]
+            args = [self._identity.owner, round(self._lease_s * 1000), in_progress_key_prefix, *some]
+            asked, answer = Moment(), renew(keys=[self._queue], args=args)
+            with self._lock:
+                for job_id in self._leased.keys() & set(some) - {name.decode() for name in answer}:
+                    self._leased[job_id] = asked
+            lost += answer
         # A job that ended while the script ran is no longer in hand: nobody needs to hear of it.
         names = [name for name in (job_id.decode() for job_id in lost) if name in self._in_hand]
         if names:
@@ -229,7 +233,9 @@ class Pulse:
             pipe.pexpire(me, _REMEMBERED_MS)
             now_ms = datetime.now(UTC).timestamp() * 1000
             pipe.zadd(keys.WORKERS, {self._identity.name: now_ms})
-            pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
+            if monotonic() >= self._forget_due:
+                pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
+                self._forget_due = monotonic() + _FORGET_EVERY_S
             pipe.psetex(keys.health(self._queue, self._identity.name), round(seconds * 1000), line)
             pipe.psetex(keys.health(self._queue), round(seconds * 1000), line)
             pipe.execute()

@@ -143,7 +143,13 @@ class Settings(BaseSettings):
         description="arq's queue; one name, and one Redis database, per fleet",
     )
     slots: Count = Field(default=16, description="jobs one worker runs at a time")
-    lease_s: float = Field(default=15, ge=2, le=600, description="a killed worker's jobs start elsewhere within this")
+    lease_s: float = Field(
+        # with a poll on top, a killed worker's jobs start elsewhere within 15 s
+        default=12,
+        ge=2,
+        le=600,
+        description="a killed worker's jobs start elsewhere within this and a poll",
+    )
     poll_delay_s: float = Field(default=0.5, ge=0.01, le=60, description="look at the queue this often without a bell")
     health_interval_s: float = Field(default=5, ge=0.1, le=3600, description="how often a worker reports itself")
     stop_wait_s: float = Field(

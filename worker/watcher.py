@@ -37,7 +37,7 @@ _UNREADABLE_S = 600.0  # until a run whose record cannot be read is looked at ag
 class Watcher:
     """Run it beside a worker; it shares the worker's Session and store."""
 
-    def __init__(self, stages: StageJobs, *, lease_s: float = 15) -> None:
+    def __init__(self, stages: StageJobs, *, lease_s: float = 12) -> None:
         self._stages, self.store, self._lease_s = stages, stages.store, lease_s
         self._by = By.watcher(stages.identity.name)
         redis = stages.store.redis
