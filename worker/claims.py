@@ -120,6 +120,7 @@ class Claims:
             job_id: a job that is no stage's.
             result: what arq's clients read; None keeps no result.
             result_s: how long it is kept; None for ever.
+            forget_abort: whether there may be a wish to abort it that must not outlive it.
             keep_mark_s: how long nobody may start a job of this id, as arq wants it of its cron jobs.
         """
         done = await self._finish(

@@ -7,7 +7,7 @@ function. What it replaces, and why, is told in docs/decisions/0002-the-worker.m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
-from arq.jobs import serialize_result
 from arq.utils import timestamp_ms
 from arq.worker import Function, Retry, RetryJob, Worker
 from redis import Redis
@@ -33,7 +32,7 @@ from worker.identity import Identity
 from worker.moment import Moment
 from worker.pulse import Counters, Pulse
 from worker.set_aside import keep_evidence
-from worker.stage_jobs import StageJobs
+from worker.stage_jobs import StageJobs, result_for_arq
 
 log = structlog.get_logger(__name__)
 
@@ -279,29 +278,9 @@ class OrderWorker(Worker):
             await self._start_again(job_id, delay_ms, costs_try=False)  # a stage's tries are its policy's
         else:
             self.jobs_complete += 1
-            ended = self._result_of_stage(job_id, run_id, due_ms, started_ms, result)
+            ended = result_for_arq(job_id, run_id, result, queue=self.queue_name, due_ms=due_ms, started_ms=started_ms)
             await self.finish_job(job_id, True, ended, self.keep_result_s, False, None, None)
         return True
-
-    def _result_of_stage(
-        self, job_id: str, run_id: str, due_ms: int, started_ms: int, result: Mapping[str, str]
-    ) -> bytes | None:
-        """What arq's clients read of the job."""
-        times = {"enqueue_time_ms": due_ms, "start_ms": started_ms, "finished_ms": timestamp_ms()}
-        stage = job_id.split(":")[1]
-        return serialize_result(
-            function=stage,
-            args=(run_id,),
-            kwargs={},
-            job_try=1,
-            success=True,
-            result=result,
-            ref=job_id,
-            queue_name=self.queue_name,
-            job_id=job_id,
-            serializer=self.job_serializer,
-            **times,
-        )
 
     # Giving jobs up
 
