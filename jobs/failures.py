@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 from redis.exceptions import RedisError
 
-from jobs.destination import DestinationError, DestinationUnavailable
+from jobs.destination import DestinationError, DestinationUnavailable, DiskAway
 from jobs.errors import BadRequest, JobsError
 from jobs.outcomes import Again, Finish
 from jobs.policy import Policy
@@ -33,7 +33,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # a terminal obeys them
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MOST_DOUBLINGS = 30  # of a pause, far beyond any cap
 _LONGEST_PAUSE_S = 3_600  # a server that asks for years is asked again after an hour
-_NO_SPACE_PAUSE_S = 60  # somebody has to make room first
+_DISK_PAUSE_S = 60  # somebody has to make room, or to mount it, first
 
 _ADVICE: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "check PL_API_KEY",
@@ -101,7 +101,7 @@ def pause_s(error: BaseException) -> float:
     """Seconds for which a repetition is pointless: what the server asked for, or time to make room on a disk."""
     if isinstance(error, exceptions.PlanetError) and (asked_s := retry_after_s(error, time.time())):
         return min(asked_s, _LONGEST_PAUSE_S)
-    return _NO_SPACE_PAUSE_S if _is_disk_full(error) else 0
+    return _DISK_PAUSE_S if isinstance(error, DiskAway) or _is_disk_full(error) else 0
 
 
 def _kind_of(error: BaseException, stage: Stage) -> FailureKind:
@@ -146,7 +146,8 @@ def _is_out_of_quota(error: exceptions.APIError) -> bool:
 def _is_charged(error: BaseException, stage: Stage) -> bool:
     """Whether an error counts against the run: not where the run can only wait until somebody else is done."""
     too_many_orders = stage is Stage.CREATE and isinstance(error, exceptions.Conflict)
-    return not (too_many_orders or isinstance(error, RedisError | exceptions.TooManyRequests) or _is_disk_full(error))
+    waits = isinstance(error, RedisError | exceptions.TooManyRequests | DiskAway)
+    return not (too_many_orders or waits or _is_disk_full(error))
 
 
 def _is_disk_full(error: BaseException) -> bool:

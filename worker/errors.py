@@ -10,6 +10,7 @@ JobsError (jobs.errors)
 from __future__ import annotations
 
 from jobs import keys
+from jobs.destination import DiskAway
 from jobs.errors import JobsError
 
 __all__ = ["AnotherFleet", "NotTheSameDisk", "WorkerError"]
@@ -31,7 +32,7 @@ class AnotherFleet(WorkerError):
         self.mine, self.theirs = mine, theirs
 
 
-class NotTheSameDisk(WorkerError):
+class NotTheSameDisk(WorkerError, DiskAway):
     """Two hosts of the fleet write to one `file://` destination that is not one folder."""
 
     def __init__(self, url: str, here: str, there: str, key: str) -> None:

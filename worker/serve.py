@@ -20,8 +20,9 @@ from jobs.policy import Policy
 from jobs.run import Stage
 from jobs.store import Lifetimes, RunStore
 from planet_sdk import Auth, OrdersClient, Session
+from worker.claims import REDIS_AWAY
 from worker.errors import AnotherFleet
-from worker.hosts import check_same_disk
+from worker.hosts import Disks
 from worker.identity import Identity
 from worker.order_worker import OrderWorker
 from worker.settings import Settings
@@ -51,13 +52,9 @@ async def _serve(settings: Settings, redis_url: str) -> int:
     auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else None
     async with Session(auth, base_url=settings.api_url, max_transfers=settings.downloads_per_worker) as session:
         redis = await _connect_patiently(redis_url, settings.queue_name)
-        for weakness in await find_weaknesses(redis):
-            log.warning("Redis can lose runs as it is set up", weakness=weakness)
-        await check_queue(redis, settings.queue_name)
-        await _check_destination(settings, redis)
-        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session))
-        if cleared := await clear_staging(settings.data_dir / "staging", watcher.store):
-            log.info("staged files of ended runs removed", run_ids=cleared)
+        disks = Disks(redis)
+        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks)
+        await _look_around_patiently(settings, watcher.store, disks)
         log.info("worker starting", planet=settings.api_url, destination=settings.destination)
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +70,9 @@ async def _serve(settings: Settings, redis_url: str) -> int:
     return 0
 
 
-def assemble(settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient) -> tuple[OrderWorker, Watcher]:
+def assemble(
+    settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient, disks: Disks | None = None
+) -> tuple[OrderWorker, Watcher]:
     """The worker of these settings, and the watcher to run beside it; nothing is started."""
     identity = Identity(settings.worker_name)
     stages = StageJobs(
@@ -81,6 +80,7 @@ def assemble(settings: Settings, redis_url: str, redis: ArqRedis, orders: Orders
         orders=orders,
         identity=identity,
         destination=settings.destination,
+        disks=disks,
         staging=settings.data_dir / "staging",
         policy=policy_of(settings),
     )
@@ -139,6 +139,27 @@ async def _connect_patiently(redis_url: str, queue: str) -> ArqRedis:
             await asyncio.sleep(_REDIS_PAUSE_S)
 
 
+async def _look_around_patiently(settings: Settings, store: RunStore, disks: Disks) -> None:
+    """See whether this worker may start where it is; a Redis that goes away or refuses meanwhile is waited for."""
+    while True:
+        try:
+            return await _look_around(settings, store, disks)
+        except REDIS_AWAY as error:
+            log.warning("waiting for Redis", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(_REDIS_PAUSE_S)
+
+
+async def _look_around(settings: Settings, store: RunStore, disks: Disks) -> None:
+    for weakness in await find_weaknesses(store.redis):
+        log.warning("Redis can lose runs as it is set up", weakness=weakness)
+    await check_queue(store.redis, settings.queue_name)
+    destination = open_destination(settings.destination)
+    await destination.check_writable()
+    await disks.check(destination)
+    if cleared := await clear_staging(settings.data_dir / "staging", store):
+        log.info("staged files of ended runs removed", run_ids=cleared)
+
+
 async def check_queue(redis: ArqRedis, queue: str) -> None:
     """Claim the Redis database for the fleet with this queue, or find it claimed for it.
 
@@ -149,9 +170,3 @@ async def check_queue(redis: ArqRedis, queue: str) -> None:
     theirs = (await redis.get(keys.FLEET) or b"").decode()
     if theirs != queue:
         raise AnotherFleet(queue, theirs)
-
-
-async def _check_destination(settings: Settings, redis: ArqRedis) -> None:
-    destination = open_destination(settings.destination)
-    await destination.check_writable()
-    await check_same_disk(redis, destination, key=keys.disk(destination.url))

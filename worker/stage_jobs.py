@@ -30,6 +30,7 @@ from jobs.stages import STAGES, StageFunction
 from jobs.store import RunStore
 from planet_sdk import OrdersClient
 from worker.claims import REDIS_AWAY, with_patience
+from worker.hosts import Disks
 from worker.identity import Identity
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
@@ -37,6 +38,7 @@ from worker.set_aside import LEFT_FOR_NEWER_S
 log = structlog.get_logger(__name__)
 
 _NO_LIMIT = 10**9  # arq's own count of tries: a stage's patience is the policy's
+_ON_DISK = frozenset({Stage.DOWNLOAD, Stage.VALIDATE})
 
 Commit = Callable[[bytes], Awaitable[None]]
 
@@ -67,6 +69,7 @@ class StageJobs:
     staging: Path
     policy: Policy = field(default_factory=Policy)
     stages: Mapping[Stage, StageFunction] = field(default_factory=lambda: STAGES)
+    disks: Disks | None = None
     pulse: Pulse | None = None
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
@@ -171,6 +174,11 @@ class StageJobs:
         if run.cancel_requested or job_id in self._unwanted:
             self._unwanted.add(job_id)  # what cancels it is not to be interrupted for it
             return await run_stage(run.model_copy(update={"cancel_requested": True}), context, self.stages)
+        try:
+            if self.disks and run.stage in _ON_DISK:
+                await self.disks.check(context.destination)
+        except DestinationError as error:
+            return after_failure(run, error, self.policy)
         try:
             return await run_stage(run, context, self.stages)
         except asyncio.CancelledError:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.destination.contract import Destination, DestinationUnavailable
+from jobs.destination.contract import Destination, DestinationUnavailable, DiskAway
 from jobs.destination.local import LocalDestination
 from jobs.destination.objects import ObjectDestination
 from jobs.destination.urls import destination_url
 from jobs.errors import DestinationError
 
-__all__ = ["Destination", "DestinationError", "DestinationUnavailable", "destination_url", "open_destination"]
+__all__ = [
+    "Destination",
+    "DestinationError",
+    "DestinationUnavailable",
+    "DiskAway",
+    "destination_url",
+    "open_destination",
+]
 
 
 def open_destination(destination: str, **options: Any) -> Destination:

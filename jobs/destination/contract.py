@@ -10,13 +10,17 @@ from jobs.errors import DestinationError
 from planet_sdk.exceptions import UnsafeName
 from planet_sdk.paths import safe_relative_path
 
-__all__ = ["READ_LIMIT_BYTES", "Destination", "DestinationUnavailable", "check_key"]
+__all__ = ["READ_LIMIT_BYTES", "Destination", "DestinationUnavailable", "DiskAway", "check_key"]
 
 READ_LIMIT_BYTES = 64 * 1024 * 1024  # manifests and metadata; a manifest of 500 items is below 1 MiB
 
 
 class DestinationUnavailable(DestinationError):
     """The destination cannot be used at the moment (network, full disk): the same call may work later."""
+
+
+class DiskAway(DestinationUnavailable):
+    """The folder is there, and the disk that belongs into it is not: whoever wrote now would fill another one."""
 
 
 class Destination(ABC):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from arq.connections import ArqRedis
 
-from jobs.destination import Destination, DestinationError, open_destination
+from jobs import State
+from jobs.destination import Destination, DestinationError, DiskAway, open_destination
 from jobs.destination.local import LocalDestination
+from tests.fleet_rig import Fleet
+from tests.stage_rig import request
+from tests.waiting import until
 from worker.errors import NotTheSameDisk
-from worker.hosts import MARK_NAME, check_same_disk
+from worker.hosts import MARK_NAME, Disks, check_same_disk
 
 KEY = "orders:disk:tested"
 
@@ -74,3 +81,74 @@ async def test_a_folder_that_cannot_be_written_is_a_clear_error(redis: ArqRedis,
     (tmp_path / "file").write_text("")
     with pytest.raises(DestinationError, match=r"the mark .*\.planet-orders-disk cannot be written or read"):
         await check_same_disk(redis, open_destination(str(tmp_path / "file")), key=KEY, host="a")
+
+
+def linked(folder: Path, link: Path) -> None:
+    """Let the link lead to that folder, whatever it led to before."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another device than the temporary folder."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has one disk only")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+async def test_a_disk_that_is_unmounted_is_missed_until_it_is_back(
+    redis: ArqRedis, tmp_path: Path, other_disk: Path
+) -> None:
+    """An empty mount point looks like a folder that can be written."""
+    mount_point, destination = tmp_path / "mount point", open_destination(str(tmp_path / "orders"))
+    mount_point.mkdir()
+    disks = Disks(redis)
+    linked(other_disk, tmp_path / "orders")
+    await disks.check(destination)
+
+    linked(mount_point, tmp_path / "orders")
+    with pytest.raises(DiskAway, match="mount that disk again, the run goes on by itself"):
+        await disks.check(destination)
+    assert list(mount_point.iterdir()) == []
+
+    linked(other_disk, tmp_path / "orders")
+    await disks.check(destination)
+
+
+async def test_another_disk_with_a_mark_of_its_own_is_not_taken_for_the_first(redis: ArqRedis, tmp_path: Path) -> None:
+    disks, destination = Disks(redis), open_destination(str(tmp_path / "orders"))
+    await disks.check(destination)
+    (tmp_path / "orders" / MARK_NAME).write_text("another\n")
+    with pytest.raises(DiskAway):
+        await disks.check(destination)
+
+
+async def test_a_folder_that_is_removed_on_its_own_disk_is_made_again(redis: ArqRedis, tmp_path: Path) -> None:
+    disks, destination = Disks(redis), open_destination(str(tmp_path / "orders"))
+    await disks.check(destination)
+    shutil.rmtree(tmp_path / "orders")
+    await disks.check(destination)
+    assert (tmp_path / "orders" / MARK_NAME).exists()
+
+
+async def test_a_run_waits_for_its_disk_and_other_runs_go_on(fleet: Fleet, tmp_path: Path) -> None:
+    """It costs the run no try, and what the run's own destination is counts, not the fleet's."""
+    worker = await fleet.start_worker()
+    assert worker.stages is not None
+    worker.stages.disks = Disks(fleet.queue.store.redis)
+    gone = tmp_path / "gone"
+    await (await fleet.queue.submit(request(), destination=str(gone))).result(timeout=60)
+    (gone / MARK_NAME).write_text("another\n")
+
+    waiting, other = await fleet.queue.submit(request(), destination=str(gone)), await fleet.queue.submit(request())
+    assert (await other.result(timeout=60)).state is State.DONE
+
+    async def is_put_off() -> bool:
+        return "mount that disk again" in ((await waiting.status()).reason or "")
+
+    await until("the run waits for its disk", is_put_off)
+    run = await waiting.status()
+    assert (run.state, run.faults) == (State.DOWNLOADING, 0)
