@@ -5,6 +5,7 @@
     orders:run:{run_id}            hash    while unfinished, then `retention`  submit, begin, note, move, ask_cancel
     orders:history:{run_id}        list    as its run                          submit, begin, move
     orders:files:{run_id}          hash    as its run                          note
+    orders:log:{run_id}            list    `retention` after its last line     move, of a stage that failed
     orders:key:{sha256 of a key}   string  as its run                          submit, move
     orders:order:{order_id}        string  as its run                          note, move
     orders:runs                    zset    permanent; run_id by creation       submit, sweep
@@ -77,6 +78,11 @@ def history(run_id: str) -> str:
 def files(run_id: str) -> str:
     """The files of the run's order: path to JSON."""
     return f"{PREFIX}:files:{run_id}"
+
+
+def log(run_id: str) -> str:
+    """The last log lines of the run's stages that failed, oldest first, as JSON."""
+    return f"{PREFIX}:log:{run_id}"
 
 
 def producer_key(key: str) -> str:

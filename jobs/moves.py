@@ -72,6 +72,7 @@ class Move:
     delay_s: float = 0
     park_s: float | None = None
     result: bytes = b""
+    log: tuple[str, ...] = ()  # lines to keep with the run: JSON, without secrets
     id: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -112,6 +113,7 @@ class Move:
                 "delay_ms": round(self.delay_s * 1000),
                 "park_ms": -1 if self.park_s is None else round(self.park_s * 1000),
                 "result": self.result.decode(),
+                "log": self.log,
                 "job_ms": job_ms + round(self.delay_s * 1000),
                 "result_ms": result_ms,
                 "retention_ms": retention_ms,

@@ -222,6 +222,10 @@ class RunHandle:
         """The files of its order, as far as they are known."""
         return await self._queue.store.files(self.run_id)
 
+    async def log(self) -> list[dict[str, Any]]:
+        """The last log lines of its stages that failed, oldest first: each an event with its fields."""
+        return await self._queue.store.log(self.run_id)
+
     async def result(self, timeout: float | None = None) -> Run:  # noqa: ASYNC109 — arq's Job.result has this name too
         """Wait until the run has ended and return it, its files being at its destination.
 

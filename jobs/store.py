@@ -216,6 +216,7 @@ class RunStore:
                 keys.order(move.order_id) if move.order_id else "",
                 *([make(job_id) for make in _JOB_KEYS] if job_id else [""] * len(_JOB_KEYS)),
                 keys.job(move.next_job_id) if move.next_job_id else "",
+                keys.log(run.run_id),
             ],
             args=[
                 move.as_json(
@@ -296,6 +297,11 @@ class RunStore:
         return sorted(
             (FileRecord.model_validate_json(record) for record in records.values()), key=lambda file: file.path
         )
+
+    async def log(self, run_id: str) -> list[dict[str, Any]]:
+        """The last log lines of the run's stages that failed, oldest first: each an event with its fields."""
+        lines = await _read(self.redis.lrange(keys.log(run_id), 0, -1))
+        return [json.loads(line) for line in lines]
 
     async def run_of_order(self, order_id: str) -> str | None:
         """The run an order belongs to."""

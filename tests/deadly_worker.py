@@ -52,7 +52,7 @@ async def work(redis_url: str, planet_url: str, key: str, folder: Path) -> None:
             connect_pulse=lambda: Redis.from_url(redis_url),
             identity=stages.identity,
             stage_jobs=stages,
-            lease_s=0.5,
+            lease_s=2,
             health_interval_s=0.2,
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop, "SIGTERM")

@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from jobs.redaction import Redactor
+from worker.log_tail import remember_line
 
 __all__ = ["configure_logs"]
 
@@ -73,6 +74,7 @@ def configure_logs(
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _RedactEvent(Redactor(secrets)),
+                remember_line,
                 *([_escape_line_breaks] if console else []),
                 renderer,
             ],

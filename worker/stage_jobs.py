@@ -21,7 +21,7 @@ from jobs.destination import open_destination
 from jobs.errors import DestinationError, Fenced, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
-from jobs.outcomes import Outcome
+from jobs.outcomes import Again, Finish, Outcome
 from jobs.poison import keep_unreadable_run, leave_for_newer
 from jobs.policy import Policy
 from jobs.run import Facts, FileRecord, Run, Stage
@@ -32,6 +32,7 @@ from planet_sdk import OrdersClient
 from worker.claims import REDIS_AWAY, with_patience
 from worker.hosts import Disks
 from worker.identity import Identity
+from worker.log_tail import Tail, as_lines, collect_lines
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
 
@@ -119,11 +120,12 @@ class StageJobs:
             CancelledError: the worker takes the job back.
         """
         job_id: str = ctx["job_id"]
-        with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name):
+        bound = structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name)
+        with collect_lines() as tail, bound:
             try:
                 run = await self.store.begin(run_id, job_id, self.by, self.destination)
                 with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
-                    return await self._decide(run, job_id)
+                    return await self._decide(run, job_id, tail)
             except Fenced as error:
                 log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
                 if error.why == "fenced":
@@ -146,13 +148,12 @@ class StageJobs:
         await keep_unreadable_run(self.store.redis, error, worker=self.identity.name)
         return {"outcome": "set aside", "reason": str(error)}
 
-    async def _decide(self, run: Run, job_id: str) -> dict[str, str]:
+    async def _decide(self, run: Run, job_id: str, tail: Tail) -> dict[str, str]:
         started = monotonic()
         if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
             in_hand.stage = run.stage.value
         outcome = await self._run_or_cancel(run, job_id)
         move = plan_move(run, outcome, self.by)
-        self._moves[job_id] = move
         log.info(
             "stage ended",
             outcome=type(outcome).__name__.lower(),
@@ -162,6 +163,8 @@ class StageJobs:
             seconds=round(monotonic() - started, 3),
             **{name: move.facts[name] for name in ("order_id", "bytes_done") if name in move.facts},
         )
+        has_failed = isinstance(outcome, Again | Finish) and outcome.failure is not None
+        self._moves[job_id] = replace(move, log=as_lines(tail)) if has_failed else move
         return {"outcome": type(outcome).__name__.lower(), "state": move.state.value, "reason": outcome.reason}
 
     async def _run_or_cancel(self, run: Run, job_id: str) -> Outcome:

@@ -1,7 +1,7 @@
 -- The one place where a run moves: check who asks, change the run, end its job, enqueue the next, keep the history.
 -- KEYS: 1 run  2 history  3 files  4 runs in the new state  5 events  6 watch  7 queue  8 bell
 --       9 producer key, or ''  10 order index, or ''  11 in-progress, job, retry and result of the job that ends
---       (11 to 14, or ''), 15 job that comes, or ''
+--       (11 to 14, or ''), 15 job that comes, or ''  16 log
 -- ARGV: 1 JSON of the move, see jobs.store.Move
 -- Returns 'moved', 'again' (this very move was made before: the answer was lost), 'fenced' (another worker has the
 -- job, or the run is not parked) or 'stale' (the run has moved on).
@@ -57,6 +57,12 @@ redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = move.state, stage =
            tries = move.tries, worker = move.worker}))
 redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'run_id', move.run_id, 'state', move.state,
            'stage', move.stage, 'reason', move.reason, 'at', now)
+
+if #move.log > 0 then
+  redis.call('RPUSH', KEYS[16], unpack(move.log))
+  redis.call('LTRIM', KEYS[16], -50, -1)
+  redis.call('PEXPIRE', KEYS[16], move.retention_ms)
+end
 
 -- What comes next: a job, the parking place, or the end, from which on the run's keys have a lifetime.
 if move.next_job_id ~= '' then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -161,6 +162,17 @@ async def test_a_start_that_ends_well_without_progress_does_not_clear_those_that
     await store.move(plan_move(run, Advance(Stage.WAIT, "ordered"), ME))
 
     assert (await store.get(RUN_ID)).vain_starts == 0
+
+
+async def test_the_last_fifty_log_lines_of_stages_that_failed_stay_with_the_run(store: RunStore) -> None:
+    await submit(store)
+    for start in (0, 30):
+        run = await take(store, await store.get(RUN_ID))
+        lines = tuple(f'{{"event": "line", "number": {number}}}' for number in range(start, start + 30))
+        await store.move(replace(plan_move(run, Again(0, "oops"), ME), log=lines))
+
+    assert [line["number"] for line in await store.log(RUN_ID)] == list(range(10, 60))
+    assert await store.redis.ttl(keys.log(RUN_ID)) > 0
 
 
 async def test_a_parked_run_has_no_job_and_is_moved_by_the_watcher(store: RunStore) -> None:

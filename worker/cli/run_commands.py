@@ -88,7 +88,7 @@ def status(
       planet-orders status
       planet-orders status 8Z3KQ7 --json
 
-    --json of a run:      run (its record), history (list), files (list)
+    --json of a run:      run (its record), history (list), files (list), log (list: last lines of stages that failed)
     --json of the fleet:  runs (count by state), workers (list), oldest_queued
     """
     from worker.cli import status as command  # noqa: PLC0415 — heavy: only when it is asked for

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 import typer
 from rich.console import Group, RenderableType
@@ -25,6 +26,7 @@ from worker.wording import age, clock_time, duration, instant, one_line, plural,
 
 _PLANET_IS_DONE_WITH = {"failed", "cancelled"}
 _DIGEST_SHOWN = 12
+_SHOWN_OTHERWISE = {"event", "level", "timestamp", "logger", "run_id", "order_id"}  # of a log line
 
 
 def show_run(text: str, *, as_json: bool) -> Exit:
@@ -33,16 +35,18 @@ def show_run(text: str, *, as_json: bool) -> Exit:
     async def work(desk: Desk) -> Exit:
         handle = desk.queue.run(await desk.find_run_id(text))
         run, history, files = await handle.status(), await handle.history(), await handle.files()
+        log = await handle.log()
         if as_json:
             lists = {
                 "history": [each.model_dump(mode="json") for each in history],
                 "files": [each.model_dump(mode="json") for each in files],
+                "log": log,
             }
             typer.echo(json.dumps({"run": run_as_json(run), **lists}, indent=2))
         else:
             console = open_console()
             console.print(draw_story(run, history, files))
-            for line in tell_ending(run):
+            for line in [*tell_log(run, log), *tell_ending(run)]:
                 console.print(line, soft_wrap=True)  # a command that is folded cannot be copied
         return Exit.OK
 
@@ -125,6 +129,21 @@ def _grid() -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     return table
+
+
+def tell_log(run: Run, log: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """The last log lines of a run that failed, or fails at the moment."""
+    if run.error is None or run.state.has_files or not log:
+        return []
+    return [Text(), Text("last log lines", style="dim"), *map(_draw_log_line, log)]
+
+
+def _draw_log_line(event: Mapping[str, Any]) -> Text:
+    fields = {name: value for name, value in event.items() if name not in _SHOWN_OTHERWISE and value is not None}
+    told = " ".join(f"{name}={value}" for name, value in fields.items())
+    style = "red" if event.get("level") in {"error", "critical"} else "dim"
+    when, level = str(event.get("timestamp", ""))[11:19], event.get("level", "")
+    return Text(one_line(f"{when} {level:<7} {event.get('event', '')}  {told}"), style=style)
 
 
 def tell_ending(run: Run) -> list[Text]:

@@ -224,4 +224,8 @@ def test_a_wrong_key_shows_in_the_runs_error_and_in_check(
     assert outcome.status == 1
     assert "failed: " in outcome.err
     assert "401" in outcome.err or "key" in outcome.err
+    (run_id,) = outcome.out.split()
+    log = json.loads(command("status", run_id, "--json").out)["log"]
+    assert (log[-1]["event"], log[-1]["run_id"], log[-1]["stage"]) == ("stage ended", run_id, "create")
+    assert "last log lines" in command("status", run_id).out
     assert "planet       FAILED" in command("check", "--planet").out

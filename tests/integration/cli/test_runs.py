@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,7 +22,7 @@ def submit(command: Command, name: str = "oregon") -> str:
     return command("submit", stdin=json.dumps(make_request(name))).out.strip()
 
 
-def fail(redis_url: str, run_id: str, message: str, **facts: str) -> None:
+def fail(redis_url: str, run_id: str, message: str, log: tuple[str, ...] = (), **facts: str) -> None:
     """Let a run end as a worker would."""
 
     async def move() -> None:
@@ -29,7 +30,7 @@ def fail(redis_url: str, run_id: str, message: str, **facts: str) -> None:
         store = RunStore(redis)
         failure = Failure(kind=FailureKind.PRODUCER, type="InvalidAPIKey", message=message, stage=Stage.CREATE)
         finish = Finish(State.FAILED, "refused", failure, facts)
-        await store.move(plan_move(await store.get(run_id), finish, By.person()))
+        await store.move(replace(plan_move(await store.get(run_id), finish, By.person()), log=log))
         await redis.aclose()
 
     asyncio.run(move())
@@ -55,6 +56,19 @@ def test_status_of_a_failed_run_says_why_and_what_to_do(command: Command, redis_
     assert f"planet-orders retry {run_id}" in story
 
 
+def test_status_of_a_failed_run_shows_its_last_log_lines(command: Command, redis_url: str) -> None:
+    run_id = submit(command)
+    lines = tuple(
+        json.dumps({"event": event, "level": "warning", "timestamp": "2026-11-22T20:00:01Z", "run_id": run_id})
+        for event in ("file \x1b[31mnot taken", "stage ended")
+    )
+    fail(redis_url, run_id, "the key was refused", log=lines)
+
+    told = command("status", run_id).out
+    assert told.index("20:00:01 warning file ?[31mnot taken") < told.index("stage ended") < told.index("InvalidAPIKey")
+    assert [line["event"] for line in json.loads(command("status", run_id, "--json").out)["log"]][-1] == "stage ended"
+
+
 def test_status_of_an_order_failed_at_planet_says_that_only_a_new_one_helps(command: Command, redis_url: str) -> None:
     run_id = submit(command)
     fail(redis_url, run_id, "no", order_id="8d7f6910-d563-4902-abcd-573a8e8641c8", order_state="failed")
@@ -63,7 +77,7 @@ def test_status_of_an_order_failed_at_planet_says_that_only_a_new_one_helps(comm
 
 def test_status_as_json_is_the_record_with_its_history_and_files(command: Command) -> None:
     story = json.loads(command("status", submit(command), "--json").out)
-    assert story.keys() == {"run", "history", "files"}
+    assert story.keys() == {"run", "history", "files", "log"}
     assert story["run"]["state"] == "queued"
     assert [each["state"] for each in story["history"]] == ["queued"]
 
