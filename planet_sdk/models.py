@@ -15,7 +15,7 @@ from planet_sdk.answers import typed_errors
 from planet_sdk.decompression import decompressed, encodings_of
 from planet_sdk.exceptions import APIError, ClientError, PagingError
 from planet_sdk.redaction import without_secrets
-from planet_sdk.straight_body import raw_pieces
+from planet_sdk.straight_body import StraightBody
 from planet_sdk.strict_json import read_json
 
 T = TypeVar("T")
@@ -99,7 +99,6 @@ class StreamingResponse(Response):
         """
         super().__init__(http_response)
         self._held = held or AsyncExitStack()
-        self._raw_bytes = 0
 
     @property
     def url(self) -> str:
@@ -109,7 +108,7 @@ class StreamingResponse(Response):
     @property
     def num_bytes_downloaded(self) -> int:
         """Bytes read from the network so far, as they were sent."""
-        return max(self._raw_bytes, self._http_response.num_bytes_downloaded)  # which misses what was read past it
+        return self._http_response.num_bytes_downloaded
 
     @property
     def content(self) -> bytes:
@@ -122,7 +121,11 @@ class StreamingResponse(Response):
 
     def aiter_raw(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as it was sent."""
-        return self._iterate(self._counted(raw_pieces(self._http_response)))
+        return self._iterate(self._http_response.aiter_raw())
+
+    def straight_rest(self) -> StraightBody | None:
+        """Return what is left of a long body for a thread to read: see `StraightBody.rest_of`."""
+        return StraightBody.rest_of(self._http_response)
 
     def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body, decompressed if it was sent compressed."""
@@ -145,7 +148,8 @@ class StreamingResponse(Response):
                     yield piece
 
     def _plain_pieces(self) -> AsyncGenerator[bytes, None]:
-        return decompressed(self._counted(raw_pieces(self._http_response)), encodings_of(self.headers))
+        raw = cast("AsyncGenerator[bytes, None]", self._http_response.aiter_raw())  # which is what httpx returns
+        return decompressed(raw, encodings_of(self.headers))
 
     async def _lines(self) -> AsyncGenerator[str, None]:
         decoder = codecs.getincrementaldecoder(self._charset)(errors="replace")
@@ -157,12 +161,6 @@ class StreamingResponse(Response):
                     yield line.removesuffix("\r")
         if rest := rest + decoder.decode(b"", final=True):
             yield rest
-
-    async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                self._raw_bytes += len(piece)
-                yield piece
 
 
 class StreamingBody:

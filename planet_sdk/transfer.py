@@ -234,7 +234,10 @@ class _Transfer:
             await in_thread(self._part.start_over, promise.version, without_secrets(answer.url))
         room = None if self._size is None else self._size - self._part.size
         try:
-            fits = await self._pump.pour(answer.aiter_bytes() if promise.encodings else answer.aiter_raw(), room)
+            if promise.encodings:
+                fits = await self._pump.pour(answer.aiter_bytes(), room)
+            else:
+                fits = await self._pump.pour(answer.aiter_raw(), room, answer.straight_rest)
         except RequestError as error:
             raise TransferIncomplete(self._path, self._part.size, self._size) from error
         if not fits:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -107,7 +107,7 @@ class Part:
             self._sidecar_path.unlink(missing_ok=True)
             self.size, self.version, self._digest = 0, Version(), _new_digest(self._expected)
 
-    def append(self, chunks: Sequence[bytes]) -> None:
+    def append(self, chunks: Iterable[bytes | memoryview]) -> None:
         """Add what arrived. After an error nothing more can be added, so there are never holes."""
         with _disk_errors(self.path):
             if self._broken:
@@ -145,7 +145,7 @@ class Part:
     def _sidecar_path(self) -> Path:
         return sidecar_path(self.path)
 
-    def _append(self, chunk: bytes) -> None:
+    def _append(self, chunk: bytes | memoryview) -> None:
         rest = memoryview(chunk)
         while rest:
             written = os.pwrite(self._descriptor, rest, self.size)

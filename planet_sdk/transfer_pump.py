@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing, suppress
 from typing import TypeVar
 
+from planet_sdk.exceptions import PlanetError
+from planet_sdk.straight_body import StraightBody
 from planet_sdk.transfer_part import Part
 
 T = TypeVar("T")
@@ -15,6 +18,8 @@ T = TypeVar("T")
 FLUSH_BYTES = 1024 * 1024
 # A slow body is written this often, so that little is lost when the process is killed.
 FLUSH_DELAY_S = 0.1
+# How often a thread that writes on its own is looked at.
+REPORT_DELAY_S = 0.1
 
 
 async def in_thread(function: Callable[..., T], *args: object) -> T:
@@ -62,12 +67,18 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._reported = part.size
 
-    async def pour(self, body: AsyncGenerator[bytes, None], room: int | None) -> bool:
+    async def pour(
+        self,
+        body: AsyncGenerator[bytes, None],
+        room: int | None,
+        straight_rest: Callable[[], StraightBody | None] = lambda: None,
+    ) -> bool:
         """Write the whole body; return False, and stop reading, if it is longer than the room there is for it.
 
         Args:
             body: the chunks.
             room: how many bytes it may have, or None.
+            straight_rest: returns what is left of the body, once a thread can read that; asked after each chunk.
         """
         start = self.received
         try:
@@ -77,9 +88,37 @@ class Pump:
                     if room is not None and self.received - start > room:
                         return False
                     await self._take(chunk)
+                    if rest := straight_rest():
+                        return await self._pour_straight(rest, None if room is None else room - self.received + start)
         finally:
             await self._drain()
         return True
+
+    async def _pour_straight(self, rest: StraightBody, room: int | None) -> bool:
+        """Let one thread receive, write and hash: none waits for another, and nothing is handed over."""
+        with closing(rest):
+            if room is not None and rest.left_bytes > room:
+                return False
+            await self._drain()
+            pool = ThreadPoolExecutor(1, "transfer")  # of its own: it may wait long, and asyncio's few serve everyone
+            writing = asyncio.get_running_loop().run_in_executor(pool, self._write_straight, rest)
+            pool.shutdown(wait=False)
+            try:
+                while not writing.done():
+                    await asyncio.wait([writing], timeout=REPORT_DELAY_S)
+                    self._report()
+            except BaseException:
+                rest.stop()
+                with suppress(PlanetError):
+                    await _to_the_end(writing)
+                raise
+            await writing
+        return True
+
+    def _write_straight(self, rest: StraightBody) -> None:
+        for piece in rest.pieces():
+            self.received += len(piece)
+            self._part.append([piece])
 
     async def _take(self, chunk: bytes) -> None:
         self._buffer.append(chunk)

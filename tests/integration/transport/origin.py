@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import ssl
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,8 +50,9 @@ class Behaviour:
 class Origin:
     """Serves `files` by path, remembers what was asked, and behaves as `then` says, first come, first served."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.host = host
+        self._tls = tls
         self.files: dict[str, bytes] = {}
         self.seen: list[Seen] = []
         self.bodies_open = 0
@@ -60,7 +62,7 @@ class Origin:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self.host, 0)
+        self._server = await asyncio.start_server(self._serve, self.host, 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -78,7 +80,7 @@ class Origin:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     def then(self, path: str, *behaviours: Behaviour) -> None:
         """Answer the next requests for the path so, one each."""
