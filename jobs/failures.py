@@ -59,7 +59,7 @@ _OF_THE_PRODUCER = (
 )
 
 
-def sort_failure(error: BaseException, stage: Stage) -> Failure:
+def sort_failure(error: BaseException, stage: Stage | None = None) -> Failure:
     """Say whose turn it is after an error, in words that are fit to be kept and shown: bounded, without secrets."""
     error = _first_of(error)
     kind = _kind_of(error, stage)
@@ -104,7 +104,7 @@ def pause_s(error: BaseException) -> float:
     return _DISK_PAUSE_S if isinstance(error, DiskAway) or _is_disk_full(error) else 0
 
 
-def _kind_of(error: BaseException, stage: Stage) -> FailureKind:
+def _kind_of(error: BaseException, stage: Stage | None) -> FailureKind:
     if isinstance(error, _OF_THE_PRODUCER) and not isinstance(error, DestinationUnavailable):
         return FailureKind.PRODUCER
     system = _system_error(error)
@@ -126,7 +126,7 @@ def _system_error(error: BaseException) -> OSError | None:
     return cause if isinstance(cause, OSError) else None
 
 
-def _kind_of_answer(error: exceptions.APIError, stage: Stage) -> FailureKind:
+def _kind_of_answer(error: exceptions.APIError, stage: Stage | None) -> FailureKind:
     """Sort an answer of the server by its status; what is no error of the request passes."""
     status = error.status or HTTPStatus.INTERNAL_SERVER_ERROR
     if status == HTTPStatus.CONFLICT and stage is Stage.CREATE:

@@ -13,8 +13,11 @@ from arq.worker import Function, func
 from redis import Redis
 
 from jobs import codec
+from jobs.policy import Policy
 from worker.identity import Identity
 from worker.order_worker import OrderWorker
+
+HASTY = Policy(backoff_base_s=0.02, backoff_cap_s=0.05)
 
 PATIENT: dict[str, Any] = {"timeout": 30, "poll_delay": 0.02}
 """How tests wait for a result of arq's."""
@@ -36,7 +39,7 @@ def new_worker(*functions: Any, redis_url: str, name: str = "w1", **options: Any
         redis_pool=pool,
         connect_pulse=lambda: Redis.from_url(redis_url),
         identity=Identity(name),
-        **{"lease_s": 2, "health_interval_s": 0.2, "stop_wait_s": 0, **options},
+        **{"lease_s": 2, "health_interval_s": 0.2, "stop_wait_s": 0, "policy": HASTY, **options},
     )
 
 

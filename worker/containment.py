@@ -6,7 +6,11 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import structlog
+
 from worker.errors import WorkerError
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,5 +34,22 @@ def contained(coroutine: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Cor
         except (SystemExit, KeyboardInterrupt) as error:
             name = getattr(coroutine, "__qualname__", repr(coroutine))
             raise EndOfProcessRefused(f"{name} raised {error!r}, which a worker does not obey") from error
+
+    return run
+
+
+def harmless(hook: Callable[[dict[Any, Any]], Coroutine[Any, Any, None]]) -> Callable[[dict[Any, Any]], Any]:
+    """The same hook; its errors are told, and change nothing for the job it is about.
+
+    With plain arq they end the worker, and what the job has done is done again.
+    """
+
+    @wraps(hook)
+    async def run(ctx: dict[Any, Any]) -> None:
+        try:
+            await contained(hook)(ctx)
+        except Exception:
+            name = getattr(hook, "__qualname__", repr(hook))
+            log.exception("hook failed, the job goes on", hook=name, job_id=ctx.get("job_id"))
 
     return run

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from time import time
 from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
+from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from arq.worker import Function, Retry, RetryJob, Worker
 from redis import Redis
@@ -24,12 +24,16 @@ from jobs import codec, keys
 from jobs.errors import RunNotFound
 from jobs.moves import run_id_of
 from jobs.poison import is_bad_data
+from jobs.policy import Policy
+from jobs.run import Stage
 from worker import doorbell
 from worker.aborts import Aborts
 from worker.claims import MOST_AT_ONCE, REDIS_AWAY, Claims, with_patience
-from worker.containment import contained
+from worker.containment import contained, harmless
 from worker.identity import Identity
 from worker.moment import Moment
+from worker.outage import Outage
+from worker.plain_jobs import run_once, tried_again
 from worker.pulse import Counters, Pulse
 from worker.set_aside import keep_evidence
 from worker.stage_jobs import StageJobs, result_for_arq
@@ -37,7 +41,6 @@ from worker.stage_jobs import StageJobs, result_for_arq
 log = structlog.get_logger(__name__)
 
 _HAND_BACK_S = 5  # for cancelled jobs to be handed back at the end
-_REDIS_PATIENCE_S = 0.2, 5.0  # first and longest pause while Redis is away
 _ARQ_TIMEOUT_S = 7 * 24 * 3600  # a stage has a timeout of its own; this bounds plain functions that set none
 
 
@@ -64,6 +67,7 @@ class OrderWorker(Worker):
         connect_pulse: Callable[[], Redis],
         identity: Identity,
         stage_jobs: StageJobs | None = None,
+        policy: Policy | None = None,
         lease_s: float = 12,
         health_interval_s: float = 5,
         stop_wait_s: float = 3,
@@ -80,10 +84,10 @@ class OrderWorker(Worker):
             job_deserializer=codec.loads,
             **arq_options,
         )
-        self._contain_everything()
         self.identity = identity
         self.stop_wait_s = stop_wait_s
         self.stages = stage_jobs
+        self._contain_everything(policy or (stage_jobs.policy if stage_jobs else Policy()))
         self.claims = Claims(redis_pool, queue=queue, owner=identity.owner, lease_s=lease_s)
         self.aborts = Aborts(redis_pool)
         self.pulse = Pulse(
@@ -100,15 +104,23 @@ class OrderWorker(Worker):
         self._wake = asyncio.Event()
         self._claimed: dict[str, _Claimed] = {}
         self._stop_reason: str | None = None
-        self._away_since: float | None = None
-        self._patience_s = _REDIS_PATIENCE_S[0]
+        self.outage = Outage()
 
-    def _contain_everything(self) -> None:
+    def _contain_everything(self, policy: Policy) -> None:
+        stages = {stage.value for stage in Stage} if self.stages else set()
+        settings: dict[str, Any] = {
+            "timeout_s": self.job_timeout_s,
+            "max_tries": self.max_tries,
+            "is_allowed": lambda: self.retry_jobs,
+        }
         for name, function in self.functions.items():
-            self.functions[name] = replace(function, coroutine=contained(function.coroutine))
-        for hook in ("on_job_start", "on_job_end", "after_job_end"):
+            held: Function | CronJob = replace(function, coroutine=contained(function.coroutine))
+            if name not in stages:
+                held = run_once(tried_again(held, policy, **settings))
+            self.functions[name] = held
+        for hook in ("on_job_start", "on_job_end", "after_job_end", "on_shutdown"):
             if (coroutine := getattr(self, hook)) is not None:
-                setattr(self, hook, contained(coroutine))
+                setattr(self, hook, harmless(coroutine))
 
     # The life of the process
 
@@ -165,14 +177,17 @@ class OrderWorker(Worker):
             try:
                 await self._claim_jobs(look_first=is_poll)
                 await self.heart_beat()
-                if self.burst and not self.tasks and not await self.pool.zcard(self.queue_name):
+                if self.burst and not self.tasks and await self._is_burst_over():
                     return
             except REDIS_AWAY as error:
-                await self._bear_with_redis(error)
+                await self.outage.bear(error, self._wake)
                 is_poll = False
             else:
-                self._note_redis_is_back()
+                self.outage.end()
                 is_poll = await self._rest()
+
+    async def _is_burst_over(self) -> bool:
+        return 0 <= self.max_burst_jobs <= self._jobs_started() or not await self.pool.zcard(self.queue_name)
 
     async def _rest(self) -> bool:
         """Until the bell rings, a job ends, or it is time to poll: then it returns True."""
@@ -182,20 +197,6 @@ class OrderWorker(Worker):
         except TimeoutError:
             return True
         return False
-
-    async def _bear_with_redis(self, error: BaseException) -> None:
-        if self._away_since is None:
-            self._away_since = time()
-            log.warning("Redis is away, waiting for it", error=f"{type(error).__name__}: {error}")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s):
-                await self._wake.wait()
-        self._patience_s = min(self._patience_s * 2, _REDIS_PATIENCE_S[1])
-
-    def _note_redis_is_back(self) -> None:
-        if self._away_since is not None:
-            log.info("Redis is back", away_s=round(time() - self._away_since, 1))
-        self._away_since, self._patience_s = None, _REDIS_PATIENCE_S[0]
 
     async def _claim_jobs(self, *, look_first: bool) -> None:
         free = self.max_jobs - self.job_counter
