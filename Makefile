@@ -14,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit chaos restarts docs demo lock clean
+.PHONY: help setup test lint format types unit chaos restarts kills docs demo lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ chaos: $(READY)  ## kill, freeze and restart a fleet of 1,000 orders for some mi
 
 restarts: $(READY)  ## restart Valkey twenty times under load, and see that no worker ends and nothing is lost
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --orders 300 --kill-every 0 --restarts 20
+
+kills: setup  ## kill a worker at each call of a run, one after another, and hold every outcome against the promise
+	@KILLS=all $(BIN)/pytest tests/kills --quiet --capture=no
 
 docs: $(READY)  ## write docs/reference from the docstrings
 	$(BIN)/python docs/make_reference.py
