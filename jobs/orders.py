@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.context import StageContext
 from jobs.errors import JobsError
+from jobs.redaction import Redactor
 from jobs.run import Facts, Run
 from planet_sdk import OrdersClient
 from planet_sdk.exceptions import ClientError, Conflict, MissingResource
@@ -18,6 +19,7 @@ LIVE_STATES = frozenset({"queued", "running"})
 DELIVERED_STATES = frozenset({"success", "partial"})
 DEAD_STATES = frozenset({"failed", "cancelled"})
 
+_REDACTOR = Redactor()  # a message may quote a link, and whoever has a link can fetch the file
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _UUID = re.compile(r"[0-9a-f]{8}(-?)([0-9a-f]{4}\1){3}[0-9a-f]{12}", re.IGNORECASE)
 _MAX_MESSAGE = 2_000  # characters of Planet's last word on an order
@@ -60,14 +62,16 @@ def facts_of(order: Mapping[str, Any]) -> Facts:
     message, hints = order.get("last_message"), order.get("error_hints")
     hints = hints if isinstance(hints, list) else [hints] if hints else []
     try:
-        written = _readable(json.dumps(hints, ensure_ascii=False))
+        written = _readable(json.dumps(_REDACTOR.value(hints), ensure_ascii=False))
     except RecursionError:
         written = '["error hints that are nested too deep to be kept"]'
     if len(written) > _MAX_HINTS_SIZE:
         written = json.dumps([f"{written[:_MAX_HINTS_SIZE]} … the rest is at Planet"])
     return {
         "order_state": state_of(order) or None,
-        "order_message": _readable(str(message))[:_MAX_MESSAGE] if message else None,
+        "order_message": _readable(_REDACTOR.text(str(message)[: 5 * _MAX_MESSAGE]))[:_MAX_MESSAGE]
+        if message
+        else None,
         "error_hints": json.loads(written) or None,
     }
 

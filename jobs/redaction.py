@@ -21,7 +21,7 @@ _SIGNED_PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"(authorization[\"']?\s*[:=,]\s*b?[\"']?)(?:(?:basic|bearer|api-key)\s+)?[^\s\"',}]+", re.IGNORECASE
+    r"(authorization[\"']?\s*[:=,]\s*(?:b?[\"'])?)(?:(?:basic|bearer|api-key)\s+)?[^\s\"',}]+", re.IGNORECASE
 )
 _SCHEME_TOKEN = re.compile(r"\b(basic|bearer|api-key)\s+[\w+/=.~-]{16,}", re.IGNORECASE)
 _KNOWN_TOKEN = re.compile(r"\bPLAK[0-9A-Za-z]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")

@@ -136,6 +136,16 @@ def test_hints_that_are_nested_too_deep_do_no_harm() -> None:
     assert "too deep" in facts_of({"error_hints": hints})["error_hints"][0]
 
 
+def test_what_is_kept_of_an_order_tells_no_link() -> None:
+    link = 'see https://planet.example/a?token=secret" and on'
+
+    facts = facts_of({"last_message": link, "error_hints": [link, {"text": [link]}]})
+
+    assert "secret" not in str(facts)
+    assert facts["order_message"] == 'see https://planet.example/a?..." and on'
+    assert facts["error_hints"] == [facts["order_message"], {"text": [facts["order_message"]]}]
+
+
 def test_what_a_server_says_cannot_drive_a_terminal() -> None:
     outcome = judge(RUN, {"state": "failed", "last_message": "\x1b[2Jgone\r\nHost: x"})
     assert outcome is not None
