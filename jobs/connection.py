@@ -1,9 +1,9 @@
 """From an address to a Redis that can be relied on: connections that ride out a blip, and a look at how it is set up.
 
-Every command is repeated for about four seconds on a lost connection, a timeout or a server that is still loading;
-whoever must outlive a longer outage (the worker) loops around that. Commands time out after ten seconds, so that a host
-that vanished without a word is noticed: nothing here may block longer in one command, and a pub/sub reader passes its
-own timeout to `get_message`.
+Every command is repeated for about four seconds on a lost connection, a timeout, a server that is still loading, or one
+that has become a replica; whoever must outlive a longer outage (the worker) loops around that. Commands time out after
+ten seconds, so that a host that vanished without a word is noticed: nothing here may block longer in one command, and a
+pub/sub reader passes its own timeout to `get_message`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from redis import Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry as BlockingRetry
@@ -32,7 +32,8 @@ _CONNECT_TIMEOUT_S = 3
 _COMMAND_TIMEOUT_S = 10.0
 _RETRIES = 8  # 0.05 + 0.1 + 0.2 + 0.4 + 0.8 + 3 x 1 s: longer than a restart, shorter than a person's patience
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.05, 1.0
-_RETRIED: list[type[Exception]] = [RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError]
+# Read-only: the primary is another server by now, and the same address leads to it on a new connection.
+_RETRIED: list[type[Exception]] = [RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OSError]
 _VERSION_MIN = (6, 2)
 
 T = TypeVar("T")

@@ -11,9 +11,14 @@ from importlib import resources
 from pathlib import Path
 
 
+def source_of(script: str) -> str:
+    """The text of one of the scripts of jobs."""
+    return resources.files("jobs").joinpath("lua", f"{script}.lua").read_text(encoding="utf-8")
+
+
 def call_of(script: str) -> bytes:
-    """What a call of one of the scripts of jobs has in it."""
-    return sha1(resources.files("jobs").joinpath("lua", f"{script}.lua").read_bytes()).hexdigest().encode()
+    """What a call of that script has in it."""
+    return sha1(source_of(script).encode()).hexdigest().encode()
 
 
 @dataclass

@@ -7,9 +7,8 @@ import os
 import signal
 
 from jobs import State
-from jobs.store import script
 from tests.e2e.conftest import Desk
-from tests.redis_proxy import proxy_before
+from tests.redis_proxy import proxy_before, source_of
 from tests.stage_rig import request
 from tests.waiting import until
 
@@ -19,7 +18,7 @@ INTENT = b'"intent_at"'
 async def test_a_worker_frozen_between_intent_and_post_does_not_buy_a_second_order(desk: Desk) -> None:
     """Meanwhile another has looked for its order, found none and placed one: the first finds its lease too old."""
     store = desk.queue.store
-    await store.redis.script_load(script(store.redis, "note").script)  # or the first call of it would do nothing
+    await store.redis.script_load(source_of("note"))  # or the first call of it would do nothing
     socket = store.redis.connection_pool.connection_kwargs["path"]
     async with proxy_before(socket) as proxy:
         desk.processes.environment["REDIS_URL"] = f"{proxy.url}?socket_timeout=100"  # or it would ask again, on waking
