@@ -27,7 +27,7 @@ class NewerPayload(PayloadError):
 
 def dumps(payload: dict[str, Any]) -> bytes:
     """Write a job or a result as JSON."""
-    return json.dumps({"v": VERSION, **payload}, default=_encode, separators=(",", ":")).encode()
+    return _ENCODER.encode({"v": VERSION, **payload}).encode()
 
 
 def loads(data: bytes) -> dict[str, Any]:
@@ -77,6 +77,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, BaseException):
         return {_EXCEPTION: type(value).__name__, "message": str(value)}
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_ENCODER = json.JSONEncoder(default=_encode, separators=(",", ":"))
 
 
 def _decode(mapping: dict[str, Any]) -> Any:

@@ -18,14 +18,16 @@ from jobs.destination import destination_url
 from jobs.embedded import EmbeddedValkey
 from jobs.errors import BadRequest, DestinationError, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
 from jobs.moves import By, Move, plan_move
+from jobs.new_runs import NewRun
 from jobs.outcomes import Finish
-from jobs.request import check_request, fingerprint
+from jobs.request import canonical, check_request, fingerprint
 from jobs.run import Facts, FileRecord, Run, Stage, State, Transition
 from jobs.store import Event, RunStore
 
 T = TypeVar("T")
 
 _AT_ONCE = 100  # runs submitted in one round trip
+_CHECKED_AT_ONCE = 10  # requests checked before others in this process get their turn: about a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +114,29 @@ class OrderQueue:
     ) -> list[RunHandle | BadRequest | KeyReused]:
         """Put many requests into the queue: one answer for each, in order, a run or what is wrong with it.
 
-        One round trip takes a hundred. A bad request does not hold the others up.
+        One transaction takes up to a hundred, and while it is on its way the next hundred are checked. A bad request
+        does not hold the others up.
         """
         answers: list[RunHandle | BadRequest | KeyReused] = []
-        for chunk in _chunks([_submission(request, {}) for request in requests], _AT_ONCE):
-            answers += await self._submit_chunk(chunk)
+        sent: asyncio.Task[list[RunHandle | BadRequest | KeyReused]] | None = None
+        try:
+            for chunk in _chunks([_submission(request, {}) for request in requests], _AT_ONCE):
+                checked = await _check_all(chunk)
+                if sent:
+                    answers += await sent
+                sent = asyncio.create_task(self._send(chunk, checked))
+            if sent:
+                answers += await sent
+        finally:
+            if sent:  # leave nothing on its way behind an error
+                await asyncio.gather(sent, return_exceptions=True)
         return answers
 
-    async def _submit_chunk(self, chunk: Sequence[Submission]) -> list[RunHandle | BadRequest | KeyReused]:
-        checked = [_check(submission) for submission in chunk]
+    async def _send(
+        self, chunk: Sequence[Submission], checked: Sequence[NewRun | BadRequest]
+    ) -> list[RunHandle | BadRequest | KeyReused]:
         good = [entry for entry in checked if not isinstance(entry, BadRequest)]
-        answers = iter(await self.store.submit_many(good) if good else [])
+        answers = iter(await self.store.submit_many(good))
         return [
             entry if isinstance(entry, BadRequest) else self._handle(submission, *next(answers))
             for submission, entry in zip(chunk, checked, strict=True)
@@ -265,8 +279,17 @@ def _submission(request: Mapping[str, Any] | Submission, options: Mapping[str, A
     return request if isinstance(request, Submission) else Submission(request, **options)
 
 
-def _check(submission: Submission) -> tuple[str, Facts, str, str | None] | BadRequest:
-    """What the store writes for a submission, or what is wrong with it."""
+async def _check_all(chunk: Sequence[Submission]) -> list[NewRun | BadRequest]:
+    """What the store writes for each, or what is wrong with it; the loop goes on turning meanwhile."""
+    checked: list[NewRun | BadRequest] = []
+    for submission in chunk:
+        if len(checked) % _CHECKED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        checked.append(_check(submission))
+    return checked
+
+
+def _check(submission: Submission) -> NewRun | BadRequest:
     try:
         request = check_request(submission.request, allow_unknown=submission.allow_unknown)
         destination = _destination(submission.destination)
@@ -274,17 +297,18 @@ def _check(submission: Submission) -> tuple[str, Facts, str, str | None] | BadRe
     except BadRequest as error:
         return error
     run_id = str(ULID())
+    text = canonical(request)
     facts = {
         "run_id": run_id,
         "name": request["name"],
-        "request": request,
+        "request": text,
         "key": submission.key,
         "destination": destination,
         "producer": submission.producer,
         "batch_id": submission.batch_id,
         "deadline_at": deadline_at,
     }
-    return run_id, facts, fingerprint(request), submission.key
+    return NewRun(run_id, facts, fingerprint(text), submission.key)
 
 
 def _destination(destination: str | None) -> str | None:
@@ -295,12 +319,14 @@ def _destination(destination: str | None) -> str | None:
 
 
 def _deadline_at(deadline: datetime | timedelta | None) -> datetime | None:
+    if deadline is None:
+        return None
     now = datetime.now(UTC)
     if isinstance(deadline, timedelta):
         deadline = now + deadline
-    if deadline is not None and deadline.tzinfo is None:
+    if deadline.tzinfo is None:
         raise BadRequest([Problem("deadline", "it has no time zone; use datetime.now(UTC) + timedelta(…)")])
-    if deadline is not None and deadline <= now:
+    if deadline <= now:
         raise BadRequest([Problem("deadline", f"{deadline.isoformat()} is past already")])
     return deadline
 

@@ -200,19 +200,22 @@ Facts = Mapping[str, Any]
 """Fields of a run that a stage has learnt; None removes a field."""
 
 
+_FIELDS = frozenset(Run.model_fields)
+
+
 def encode_facts(facts: Facts) -> dict[str, str]:
     """Fields as the run's hash holds them; a removed one becomes the empty string, which the scripts delete."""
-    return {name: _encode(name, value) for name, value in facts.items()}
+    return {name: _encode(name, "" if value is None else value) for name, value in facts.items()}
 
 
 def _encode(name: str, value: Any) -> str:
-    if name not in Run.model_fields:
+    if name not in _FIELDS:
         raise KeyError(f"a run has no field {name!r}")
     match value:
-        case None:
-            return ""
         case bool():
             return "1" if value else "0"
+        case str() | int():
+            return str(value)
         case datetime():
             return str(to_ms(value))
         case BaseModel():

@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 from jobs import keys
 from jobs.clock import ServerClock
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
-from jobs.moves import By, Move, job_id_of, job_payload
+from jobs.moves import By, Move
+from jobs.new_runs import NewRun, parcels
 from jobs.poison import is_bad_data
 from jobs.run import (
     FINAL_STATES,
@@ -80,40 +81,22 @@ class RunStore:
             ("created", run_id), ("known", the run that the key already has), or ("reused", that run, when its
             request is another one). Idempotent with a key; without one, a repeated call is a second run.
         """
-        (answer,) = await self.submit_many([(run_id, facts, fingerprint, key)])
+        (answer,) = await self.submit_many([NewRun(run_id, facts, fingerprint, key)])
         return answer
 
-    async def submit_many(self, runs: Iterable[tuple[str, Facts, str, str | None]]) -> list[tuple[str, str]]:
-        """Submit several runs in one round trip; each is its own transaction, and has its own answer."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for run_id, facts, fingerprint, key in runs:
-                job_id = job_id_of(run_id, Stage.CREATE, 0)
-                fields = encode_facts({**facts, "state": State.QUEUED, "stage": Stage.CREATE})
-                await self._submit(
-                    keys=[
-                        keys.run(run_id),
-                        keys.history(run_id),
-                        keys.producer_key(key) if key else "",
-                        keys.RUNS,
-                        keys.state(State.QUEUED),
-                        keys.EVENTS,
-                        self.queue,
-                        keys.job(job_id),
-                        keys.bell(self.queue),
-                        keys.SERVER,
-                    ],
-                    args=[
-                        run_id,
-                        job_id,
-                        job_payload(Stage.CREATE, run_id, now_ms()),
-                        ms(self.lifetimes.job),
-                        fingerprint,
-                        *(text for pair in fields.items() if pair[1] for text in pair),
-                    ],
-                    client=pipe,
-                )
-            answers = await pipe.execute()
-        return [(what.decode(), run_id.decode()) for what, run_id in answers]
+    async def submit_many(self, runs: Iterable[NewRun]) -> list[tuple[str, str]]:
+        """Submit several runs, up to a hundred in one transaction; each has its own answer, as from submit()."""
+        prefixes = {"run": keys.run(""), "history": keys.history(""), "job": keys.job("")}
+        shared = json.dumps({**prefixes, "job_ms": ms(self.lifetimes.job)})
+        bell = keys.bell(self.queue)
+        answers: list[tuple[str, str]] = []
+        for texts in parcels(runs, now_ms()):
+            said = await self._submit(
+                keys=[keys.RUNS, keys.state(State.QUEUED), keys.EVENTS, self.queue, bell, keys.SERVER],
+                args=[shared, *texts],
+            )
+            answers += [(what.decode(), run_id.decode()) for what, run_id in zip(said[::2], said[1::2], strict=True)]
+        return answers
 
     async def ask_cancel(self, run_id: str) -> str:
         """Note that a run is to be cancelled; whoever has it, or gets it next, does it. Idempotent.

@@ -1,38 +1,55 @@
--- Write a new run and enqueue its create job, or find the run that the producer's key already belongs to.
--- KEYS: 1 run  2 history  3 producer key, or ''  4 runs  5 runs in its state  6 events  7 queue  8 job  9 bell
---       10 server
--- ARGV: 1 run id  2 job id  3 job payload  4 job's life in ms  5 fingerprint  6.. field, value pairs of the run
--- Returns {'created', run id}, {'known', run id} or {'reused', run id}: the key's run has another request.
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'created', ARGV[1]} end -- asked again, the answer was lost
-if KEYS[3] ~= '' then
-  local known = redis.call('GET', KEYS[3])
-  if known then
-    local run = string.sub(KEYS[1], 1, #KEYS[1] - #ARGV[1]) .. known
-    local same = redis.call('HGET', run, 'fingerprint') == ARGV[5]
-    return {same and 'known' or 'reused', known}
-  end
-  redis.call('SET', KEYS[3], ARGV[1])
-end
-
+-- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to.
+-- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server
+-- ARGV: 1 JSON {run, history, job = prefixes of keys, job_ms = job's life}  2.. for each run two: JSON {id, job_id,
+--       payload, fingerprint, key = the producer key or '', fields = {name = text}} and its request
+-- Returns for each run 'created', 'known' or 'reused' (the key's run has another request), and the id of the run.
+local shared = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local line = cjson.encode({at = now, state = 'queued', stage = 'create', reason = 'submitted'})
+local answers, any_new = {}, false
 
-local fields = {'fingerprint', ARGV[5], 'job_id', ARGV[2], 'created_at', now, 'updated_at', now}
-for i = 6, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', KEYS[1], unpack(fields))
-redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = 'queued', stage = 'create', reason = 'submitted'}))
-redis.call('ZADD', KEYS[4], now, ARGV[1])
-redis.call('ZADD', KEYS[5], now, ARGV[1])
-redis.call('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', 'run_id', ARGV[1], 'state', 'queued', 'stage', 'create',
-           'reason', 'submitted', 'at', now)
-redis.call('PSETEX', KEYS[8], ARGV[4], ARGV[3])
-redis.call('ZADD', KEYS[7], now, ARGV[2])
-redis.call('PUBLISH', KEYS[9], 'job')
+local function write(run, request)
+  if run.key ~= '' then redis.call('SET', run.key, run.id) end
+  local fields = {'request', request, 'fingerprint', run.fingerprint, 'job_id', run.job_id, 'created_at', now,
+                  'updated_at', now}
+  for name, text in pairs(run.fields) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = text
+  end
+  redis.call('HSET', shared.run .. run.id, unpack(fields))
+  redis.call('RPUSH', shared.history .. run.id, line)
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'run_id', run.id, 'state', 'queued', 'stage', 'create',
+             'reason', 'submitted', 'at', now)
+  redis.call('PSETEX', shared.job .. run.job_id, shared.job_ms, run.payload)
+  redis.call('ZADD', KEYS[1], now, run.id)
+  redis.call('ZADD', KEYS[2], now, run.id)
+  redis.call('ZADD', KEYS[4], now, run.job_id)
+  any_new = true
+end
+
+for i = 2, #ARGV, 2 do
+  local run = cjson.decode(ARGV[i])
+  local answer, id = 'created', run.id
+  local known = run.key ~= '' and redis.call('GET', run.key)
+  if redis.call('EXISTS', shared.run .. run.id) == 1 then
+    known = nil -- asked again, the answer was lost
+  elseif known then
+    local same = redis.call('HGET', shared.run .. known, 'fingerprint') == run.fingerprint
+    answer, id = same and 'known' or 'reused', known
+  else
+    write(run, ARGV[i + 1])
+  end
+  answers[#answers + 1] = answer
+  answers[#answers + 1] = id
+end
+if not any_new then return answers end
+redis.call('PUBLISH', KEYS[5], 'job')
 
 -- The first run of all: remember which server took it. The rest of this is in begin.lua.
-if redis.call('EXISTS', KEYS[10]) == 0 then
+if redis.call('EXISTS', KEYS[6]) == 0 then
   local info = redis.pcall('INFO', 'server')
   local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '' -- INFO may be forbidden
-  redis.call('HSET', KEYS[10], 'run_id', server, 'since', 0)
+  redis.call('HSET', KEYS[6], 'run_id', server, 'since', 0)
 end
-return {'created', ARGV[1]}
+return answers

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from jobs.request.check import MAX_NAME_LENGTH, check_request
 from jobs.request.delivery import cloud_target
-from jobs.request.display import fingerprint, redact_request
+from jobs.request.display import canonical, fingerprint, redact_request
 from jobs.request.plain import MAX_DEPTH, MAX_SIZE_BYTES
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_NAME_LENGTH",
     "MAX_SIZE_BYTES",
+    "canonical",
     "check_request",
     "cloud_target",
     "fingerprint",

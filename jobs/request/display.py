@@ -11,13 +11,19 @@ from urllib.parse import urlsplit
 
 HIDDEN = "(hidden)"
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 _SECRET_KEY = re.compile(r"secret|token|passw|credential|access_key|api_?key|authorization|private", re.IGNORECASE)
 
 
-def fingerprint(request: Mapping[str, Any]) -> str:
-    """The same text for the same request, whatever the order of its keys: sha256 of its canonical JSON."""
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def canonical(request: Mapping[str, Any]) -> str:
+    """The request's JSON: the same text for the same request, whatever the order of its keys."""
+    return _CANONICAL.encode(request)
+
+
+def fingerprint(canonical_request: str) -> str:
+    """By what a request is known again: sha256 of its canonical JSON."""
+    return hashlib.sha256(canonical_request.encode()).hexdigest()
 
 
 def redact_request(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,6 +116,8 @@ def _check_ids(product: dict[str, Any], key: str, path: str, what: str) -> Itera
         yield Problem(f"{path}[{index}]", f"an {what} id is a text that is not empty, not {shown(ids[index])}")
     if odd[3:]:
         yield Problem(path, f"{len(odd)} of its entries are no {what} ids")
+    if len(set(map(str, ids))) == len(ids):
+        return
     twice = [value for value, count in Counter(value for value in ids if isinstance(value, str)).items() if count > 1]
     if twice:
         yield Problem(path, f"it names {listed(twice)} more than once; name each {what} once")

@@ -13,6 +13,7 @@ from arq.jobs import Job, JobStatus
 from jobs import keys
 from jobs.errors import Fenced, NotPossible, RunNotFound
 from jobs.moves import By, plan_move
+from jobs.new_runs import NewRun
 from jobs.outcomes import Advance, Again, Finish, Park
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State
 from jobs.store import RunStore
@@ -55,6 +56,21 @@ async def test_the_same_key_is_the_same_run(store: RunStore) -> None:
     assert await store.submit("OTHER", {"run_id": "OTHER"}, fingerprint="f", key="k") == ("known", run.run_id)
     assert await store.submit("OTHER", {"run_id": "OTHER"}, fingerprint="g", key="k") == ("reused", run.run_id)
     assert await store.redis.zcard(store.queue) == 1
+
+
+async def test_many_runs_are_written_at_once_and_each_has_its_own_answer(store: RunStore) -> None:
+    """Keys are known again within one call too, and asking again after a lost answer writes nothing."""
+    runs = [
+        NewRun(f"R{number}", {"run_id": f"R{number}", "name": "field", "request": "{}"}, "f", key=f"k{number % 150}")
+        for number in range(250)
+    ]
+    written = [("created", f"R{number}") if number < 150 else ("known", f"R{number - 150}") for number in range(250)]
+
+    assert await store.submit_many(runs) == written
+    assert await store.submit_many(runs[:150]) == written[:150]
+    assert await store.redis.zcard(store.queue) == 150
+    assert (await store.get("R149")).state is State.QUEUED
+    assert [line.reason for line in await store.history("R149")] == ["submitted"]
 
 
 async def test_a_stage_begins_only_for_the_owner_of_its_job(store: RunStore) -> None:

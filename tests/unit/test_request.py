@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.errors import BadRequest
-from jobs.request import MAX_NAME_LENGTH, check_request, cloud_target, fingerprint, redact_request
+from jobs.request import MAX_NAME_LENGTH, canonical, check_request, cloud_target, fingerprint, redact_request
 from planet_sdk import order_request
 
 SQUARE = [[[-121.6, 45.5], [-121.5, 45.5], [-121.5, 45.6], [-121.6, 45.5]]]
@@ -270,8 +270,8 @@ def test_for_display_secrets_are_hidden() -> None:
 
 def test_a_fingerprint_knows_the_request_and_not_the_order_of_its_keys() -> None:
     request = good()
-    assert fingerprint(request) == fingerprint(dict(reversed(request.items())))
-    assert fingerprint(request) != fingerprint(good(name="field 8"))
+    assert fingerprint(canonical(request)) == fingerprint(canonical(dict(reversed(request.items()))))
+    assert fingerprint(canonical(request)) != fingerprint(canonical(good(name="field 8")))
 
 
 def test_where_planet_delivers_is_told_without_secrets() -> None:
@@ -309,5 +309,5 @@ def test_whatever_is_no_request_is_a_bad_request_and_nothing_else(value: Any) ->
             str(error).encode()  # it can be shown
         else:
             assert check_request(checked, allow_unknown=allow_unknown) == checked
-            fingerprint(checked)
+            fingerprint(canonical(checked))
             redact_request(checked)

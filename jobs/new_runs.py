@@ -1,0 +1,62 @@
+"""New runs, as the script takes them that writes them: many at a time, but none that holds the server up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from jobs import keys
+from jobs.moves import job_id_of, job_payload
+from jobs.run import Facts, Stage, State, encode_facts
+
+_MOST_RUNS = 100  # in one script: a few milliseconds
+_MOST_CHARACTERS = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that nobody has written yet.
+
+    Attributes:
+        run_id: its id.
+        facts: fields of its record, the request among them.
+        fingerprint: by which a request is known again.
+        key: the producer's, if there is one: the same key is the same run.
+    """
+
+    run_id: str
+    facts: Facts
+    fingerprint: str
+    key: str | None = None
+
+    def as_arguments(self, now_ms: int) -> tuple[str, str]:
+        """Two texts: the run as JSON, and its request, which may be long, as it will be kept."""
+        job_id = job_id_of(self.run_id, Stage.CREATE, 0)
+        known = {name: value for name, value in self.facts.items() if value is not None}
+        fields = encode_facts({**known, "state": State.QUEUED, "stage": Stage.CREATE})
+        request = fields.pop("request", "")
+        run = {
+            "id": self.run_id,
+            "job_id": job_id,
+            "payload": job_payload(Stage.CREATE, self.run_id, now_ms).decode(),
+            "fingerprint": self.fingerprint,
+            "key": keys.producer_key(self.key) if self.key else "",
+            "fields": {name: text for name, text in fields.items() if text},
+        }
+        return json.dumps(run), request
+
+
+def parcels(runs: Iterable[NewRun], now_ms: int) -> Iterator[list[str]]:
+    """The arguments of one script after the other."""
+    texts: list[str] = []
+    characters = 0
+    for run in runs:
+        arguments = run.as_arguments(now_ms)
+        texts += arguments
+        characters += sum(map(len, arguments))
+        if len(texts) >= 2 * _MOST_RUNS or characters >= _MOST_CHARACTERS:
+            yield texts
+            texts, characters = [], 0
+    if texts:
+        yield texts
