@@ -247,11 +247,12 @@ async def web(processes: Processes, run_ids: list[str]) -> str:
     """What the web process answers about these runs, for people and for programs."""
     processes.start("web", ORDERS_WEB_PORT="0", PORT="0")
 
-    def address() -> str | None:
+    def address() -> str:
         found = re.search(r"http://127\.0\.0\.1:[1-9]\d*", (processes.folder / "web-1.log").read_text())
-        return found[0] if found else None
+        return found[0] if found else ""
 
-    async with httpx.AsyncClient(base_url=await until("the web process listens", address, PATIENCE_S)) as client:
+    url = await until("the web process listens", address, PATIENCE_S)
+    async with httpx.AsyncClient(base_url=url) as client:
         paths = ["/", "/v1/runs", *(f"{kind}/{run_id}" for kind in ("/runs", "/v1/runs") for run_id in run_ids)]
         answers = [await client.get(path, timeout=PATIENCE_S) for path in paths]
     assert {answer.status_code for answer in answers} == {200}
