@@ -136,7 +136,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 def tell(operator: Redis, commands: list[list[Any]]) -> None:
     for command in commands:
-        operator.execute_command(*command)  # type: ignore[no-untyped-call] — redis-py has no types for it
+        operator.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py has none
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
