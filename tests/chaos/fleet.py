@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
 from time import monotonic
 
 from arq.connections import ArqRedis
@@ -19,10 +19,10 @@ from jobs import keys
 from tests.chaos.plan import Blow, Restart, Strike
 from tests.processes import Processes
 from tests.waiting import until
+from worker.fleet import read_fleet
 
 _LOOK_S = 0.05
 _STOP_PATIENCE_S = 60
-_RECOVERY_PATIENCE_S = 60
 
 
 @dataclass
@@ -37,6 +37,8 @@ class ChaosFleet:
     """Workers that ended though nobody ended them, or otherwise than they were told to."""
     recoveries_s: list[float] = field(default_factory=list)
     """After each SIGKILL that hit jobs in hand: until the last of them was in other hands, or had ended."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the storm is over: nobody waits for what has not happened by then."""
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _down: set[int] = field(default_factory=set)
 
@@ -55,27 +57,37 @@ class ChaosFleet:
                 self._workers[number] = self._start(number)
 
     async def strike(self, strike: Strike) -> None:
-        """Do to a worker what was planned, and see it back at work; one that is down already is left alone."""
-        if strike.worker in self._down:
+        """Do to a worker what was planned, or to the next one that is up, and see it back at work."""
+        numbers = [(strike.worker + more) % len(self._workers) for more in range(len(self._workers))]
+        number = next((number for number in numbers if number not in self._down), None)
+        if number is None:
             return
-        self._down.add(strike.worker)
+        self._down.add(number)
         self.blows[strike.blow] += 1
-        try:
-            match strike.blow:
-                case Blow.FREEZE:
-                    await self._freeze(strike)
-                case Blow.TERMINATE:
-                    await self._terminate(strike.worker)
-                case Blow.KILL:
-                    await self._kill(strike.worker)
-        finally:
-            self._down.discard(strike.worker)
+        in_hand: dict[str, bytes] = {}
+        match strike.blow:
+            case Blow.FREEZE:
+                await self._freeze(number, strike.freeze_s)
+            case Blow.TERMINATE:
+                await self._terminate(number)
+            case Blow.KILL:
+                in_hand = await self._kill(number)
+        await asyncio.gather(self._see_back(number), self._see_recovered(in_hand))
 
-    async def _freeze(self, strike: Strike) -> None:
-        pid = self._workers[strike.worker].pid
+    async def _see_back(self, number: int) -> None:
+        await self._wait_until(lambda: self._is_at_work(number))
+        self._down.discard(number)
+
+    async def _see_recovered(self, in_hand: dict[str, bytes]) -> None:
+        killed_at = monotonic()
+        if in_hand and await self._wait_until(lambda: self._is_taken_over(in_hand)):
+            self.recoveries_s.append(monotonic() - killed_at)
+
+    async def _freeze(self, number: int, seconds: float) -> None:
+        pid = self._workers[number].pid
         os.kill(pid, signal.SIGSTOP)
         try:
-            await asyncio.sleep(strike.freeze_s)  # the freeze itself
+            await asyncio.sleep(seconds)  # the freeze itself
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -94,38 +106,45 @@ class ChaosFleet:
         if status not in {0, -signal.SIGTERM}:  # one that has barely started has nobody yet to hear the signal
             self.strays.append(f"w{number} (process {worker.pid}) ended with status {status} on SIGTERM")
 
-    async def _kill(self, number: int) -> None:
+    async def _kill(self, number: int) -> dict[str, bytes]:
+        """Kill and replace a worker; returns what it had in hand."""
         in_hand = await self._in_hand(f"w{number}/")
         self._workers[number].kill()
-        killed_at = monotonic()
         self._workers[number].wait()
         self._workers[number] = self._start(number)
-        self._down.discard(number)
-        if in_hand:
-            recovered = await self._is_recovered(in_hand)
-            self.recoveries_s.append(monotonic() - killed_at if recovered else inf)
+        return in_hand
+
+    async def _wait_until(self, is_so: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether it was so before the storm was over."""
+        while not self.over.is_set():
+            with suppress(RedisError, OSError):  # its server is being restarted
+                if await is_so():
+                    return True
+            await asyncio.sleep(_LOOK_S)  # between two looks
+        return False
+
+    async def _is_at_work(self, number: int) -> bool:
+        """Whether the worker's present process has said so; one that ended is somebody else's to replace."""
+        worker = self._workers[number]
+        there = any(view.is_alive and view.pid == worker.pid for view in await read_fleet(self.redis))
+        return there or worker.poll() is not None
 
     async def _in_hand(self, owner_prefix: str) -> dict[str, bytes]:
-        """The jobs whose marks name this worker, with the marks."""
-        marks = await self._marks([job_id.decode() for job_id in await self.redis.zrange("arq:queue", 0, -1)])
-        return {job_id: mark for job_id, mark in marks.items() if mark.startswith(owner_prefix.encode())}
+        """The jobs whose marks name this worker, with the marks; none where their server is being restarted."""
+        with suppress(RedisError, OSError):
+            marks = await self._marks([job_id.decode() for job_id in await self.redis.zrange("arq:queue", 0, -1)])
+            return {job_id: mark for job_id, mark in marks.items() if mark.startswith(owner_prefix.encode())}
+        return {}
 
-    async def _is_recovered(self, in_hand: dict[str, bytes]) -> bool:
-        """Whether others took the jobs up, or ended them; False when none did for long."""
-        deadline = monotonic() + _RECOVERY_PATIENCE_S
-        while in_hand and monotonic() < deadline:
-            in_hand = await self._still(in_hand)
-            await asyncio.sleep(_LOOK_S)  # between two looks
-        return not in_hand
-
-    async def _still(self, in_hand: dict[str, bytes]) -> dict[str, bytes]:
-        """Those of the jobs that are in the queue, and in no other hands than at first."""
-        try:
-            marks = await self._marks(list(in_hand))
-            waiting = {job_id for job_id in in_hand if await self.redis.zscore("arq:queue", job_id) is not None}
-        except (RedisError, OSError):  # its server is being restarted
-            return in_hand
-        return {job_id: mark for job_id, mark in in_hand.items() if job_id in waiting and marks[job_id] in {mark, b""}}
+    async def _is_taken_over(self, in_hand: dict[str, bytes]) -> bool:
+        """Whether each of the jobs has left the queue, or is in other hands than at first."""
+        marks = await self._marks(list(in_hand))
+        queued = await self.redis.zmscore("arq:queue", list(in_hand))
+        still = (
+            score is not None and marks[job_id] in {in_hand[job_id], b""}
+            for job_id, score in zip(in_hand, queued, strict=True)
+        )
+        return not any(still)
 
     async def _marks(self, job_ids: list[str]) -> dict[str, bytes]:
         marks = await self.redis.mget([keys.in_progress(job_id) for job_id in job_ids]) if job_ids else []

@@ -46,7 +46,6 @@ class Storm:
     seconds: float = 0
     _began_at: float = field(default_factory=monotonic)
     _moved_at: float = field(default_factory=monotonic)
-    _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def destination(self) -> Path:
@@ -75,7 +74,7 @@ class Storm:
             work.create_task(self._strike(work))
             work.create_task(self._restart())
             await self._watch(tell, patience_s)
-            self._over.set()
+            self.fleet.over.set()
         self.seconds = monotonic() - self._began_at
         await self.fleet.stop()
 
@@ -109,8 +108,8 @@ class Storm:
     async def _is_over_by(self, at_s: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._began_at + at_s):  # the loop's clock is the monotonic one
-                await self._over.wait()
-        return self._over.is_set()
+                await self.fleet.over.wait()
+        return self.fleet.over.is_set()
 
     async def _restart(self) -> None:
         for share, how in self.plan.restart_moments():

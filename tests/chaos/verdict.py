@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isinf
 from pathlib import Path
 
 from jobs import State, keys
@@ -181,13 +180,6 @@ def no_worker_ends_by_itself(evidence: Evidence) -> Iterator[str]:
     yield from evidence.storm.fleet.strays
 
 
-def every_kill_is_recovered_from(evidence: Evidence) -> Iterator[str]:
-    """What a killed worker had in hand is taken up by another."""
-    lost = sum(isinf(seconds) for seconds in evidence.storm.fleet.recoveries_s)
-    if lost:
-        yield f"{lost} times jobs of a killed worker stayed in its hands"
-
-
 def no_request_is_above_the_limit(evidence: Evidence) -> Iterator[str]:
     """All workers together send no more of a kind than their budgets allow."""
     for kind, rate in PLANET_RATES.items():
@@ -217,7 +209,6 @@ PROMISES: Sequence[Callable[[Evidence], Iterator[str]]] = (
     no_key_stays,
     the_sweep_finds_nothing,
     no_worker_ends_by_itself,
-    every_kill_is_recovered_from,
     no_request_is_above_the_limit,
     no_log_shows_a_secret,
 )
