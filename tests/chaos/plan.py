@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import count
@@ -13,7 +13,7 @@ from typing import Any
 from ulid import ULID
 
 from jobs import Submission
-from jobs.run import Facts
+from jobs.new_runs import NewRun
 from jobs.store import RunStore
 from planet_sdk.simulator import FaultKind, FaultPlan, SimulatorSettings
 from planet_sdk.simulator.faults import ASSETS
@@ -130,12 +130,12 @@ class SeededStore(RunStore):
 
     plan: Plan
 
-    async def submit_many(self, runs: Any) -> list[tuple[str, str]]:
-        return await super().submit_many([self._renamed(*run) for run in runs])
+    async def submit_many(self, runs: Iterable[NewRun]) -> list[tuple[str, str]]:
+        return await super().submit_many([self._renamed(run) for run in runs])
 
-    def _renamed(self, _: str, facts: Facts, fingerprint: str, key: str | None) -> tuple[str, Facts, str, str | None]:
-        run_id = self.plan.run_id(int((key or "").split()[-1]))
-        return run_id, {**facts, "run_id": run_id}, fingerprint, key
+    def _renamed(self, run: NewRun) -> NewRun:
+        run_id = self.plan.run_id(int(str(run.key).split()[-1]))
+        return replace(run, run_id=run_id, facts={**run.facts, "run_id": run_id})
 
 
 def quick_settings() -> Mapping[str, str]:
