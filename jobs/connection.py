@@ -26,11 +26,11 @@ from jobs.codec import dumps, loads
 from jobs.errors import RedisUnavailable
 from jobs.redaction import hide_password
 
-__all__ = ["connect", "connect_blocking", "find_weaknesses", "redis_settings"]
+__all__ = ["RETRIES", "connect", "connect_blocking", "find_weaknesses", "redis_settings"]
 
 _CONNECT_TIMEOUT_S = 3
 _COMMAND_TIMEOUT_S = 10.0
-_RETRIES = 8  # 0.05 + 0.1 + 0.2 + 0.4 + 0.8 + 3 x 1 s: longer than a restart, shorter than a person's patience
+RETRIES = 8  # 0.05 + 0.1 + 0.2 + 0.4 + 0.8 + 3 x 1 s: longer than a restart, shorter than a person's patience
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.05, 1.0
 # Read-only: the primary is another server by now, and the same address leads to it on a new connection.
 _RETRIED: list[type[Exception]] = [RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OSError]
@@ -59,7 +59,7 @@ class _OneLoop(Retry):
         return await do() if self._busy else await super().call_with_retry(once, fail)
 
 
-async def connect(url: str, *, queue_name: str = "arq:queue", retries: int = _RETRIES) -> ArqRedis:
+async def connect(url: str, *, queue_name: str = "arq:queue", retries: int = RETRIES) -> ArqRedis:
     """A pool of connections to the Redis at `url`, which has answered; jobs and results are written as JSON.
 
     Args:
@@ -110,7 +110,7 @@ def redis_settings(url: str) -> RedisSettings:
         conn_timeout=_CONNECT_TIMEOUT_S,
         retry_on_timeout=True,
         retry_on_error=list(_RETRIED),
-        retry=_OneLoop(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), _RETRIES),
+        retry=_OneLoop(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), RETRIES),
     )
 
 

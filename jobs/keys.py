@@ -13,6 +13,7 @@
     orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
+    orders:budget:{account}:{kind}:{part}  zset, hash: minutes after the last request  take_turn, departed, refused
     orders:fleet                   string  permanent; the fleet's queue        the first worker to start
     orders:server                  hash    permanent; run_id, since            submit, begin, the embedded's keeper
     orders:poison                  zset    permanent, 1,000 ids; by last time  whoever sets something aside
@@ -123,6 +124,11 @@ def worker(name: str) -> str:
 def disk(destination: str) -> str:
     """The mark of the disk behind a destination folder."""
     return f"{PREFIX}:disk:{_digest(destination)}"
+
+
+def budget(account: str, kind: str, part: str) -> str:
+    """A part of the fleet's count of an account's requests of one kind: see worker/lua/take_turn.lua."""
+    return f"{PREFIX}:budget:{account}:{kind}:{part}"
 
 
 def job(job_id: str) -> str:

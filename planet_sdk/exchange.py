@@ -13,7 +13,7 @@ import httpx
 
 from planet_sdk.answers import error_for
 from planet_sdk.exceptions import APIError, PlanetError, UnsafeLink
-from planet_sdk.limits import RequestKind
+from planet_sdk.limits import RequestKind, Turn
 from planet_sdk.models import StreamingResponse
 from planet_sdk.redaction import without_secrets
 from planet_sdk.retry import SAFE_METHODS
@@ -48,13 +48,19 @@ class Call:
     def __repr__(self) -> str:
         return f"{self.method} {without_secrets(self.url)}"
 
-    def traced(self, watch: Watch) -> Watch:
-        """Return an httpcore trace that watches, and awaits `before_sending` once there is nothing left to wait for."""
+    def traced(self, watch: Watch, turn: Turn | None) -> Watch:
+        """Return an httpcore trace that watches, and sees the request off once there is nothing left to wait for.
+
+        Then `before_sending` is awaited, and the turn has departed.
+        """
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             await watch(event, info)
-            if event == "http11.send_request_headers.started" and self.before_sending is not None:
-                await self.before_sending()
+            if event == "http11.send_request_headers.started":
+                if self.before_sending is not None:
+                    await self.before_sending()
+                if turn is not None:
+                    turn.departed()
 
         return trace
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
@@ -37,11 +36,24 @@ class RequestKind(StrEnum):
     OTHER = "other"  # 10/s
 
 
+class Turn(Protocol):
+    """The right to send one request."""
+
+    def departed(self) -> None:
+        """The request goes out now: what follows keeps its distance from here, not from when the turn was given.
+
+        Between the two lies a new connection's handshake, or a busy moment of the event loop.
+        """
+
+
 class Limiter(Protocol):
     """What a Session asks before it sends."""
 
-    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[None]:
-        """Wait for this request's turn; hold the slot, until its body has been read, by staying inside."""
+    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[Turn | None]:
+        """Wait for this request's turn; hold the slot, until its body has been read, by staying inside.
+
+        A limiter that does not care when requests really depart yields None.
+        """
 
     def pause(self, kind: RequestKind, delay_s: float) -> None:
         """Let nothing of this kind pass for `delay_s` seconds, because the server said so."""
@@ -97,7 +109,7 @@ class LocalLimiter:
         self._active = _places(max_active)
         self._bodies = _places(max_bodies)
 
-    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[None]:
+    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[Turn | None]:
         """Wait for this request's turn and hold a place while inside; a cancelled wait leaves nothing behind."""
         return self._hold(self._gates[kind], self._bodies if kind is RequestKind.BODY else self._active)
 
@@ -106,13 +118,31 @@ class LocalLimiter:
         self._gates[kind].pause(delay_s)
 
     @asynccontextmanager
-    async def _hold(self, gate: _Gate, places: asyncio.Semaphore | None) -> AsyncIterator[None]:
-        await gate.enter(places)
+    async def _hold(self, gate: _Gate, places: asyncio.Semaphore | None) -> AsyncIterator[Turn]:
+        turn = await gate.enter(places)
         try:
-            yield
+            yield turn
         finally:
+            turn.departed()
             if places:
                 places.release()
+
+
+class _Turn:
+    """When its request departed; until then it counts as departing right now."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._at = clock, None
+
+    _at: float | None
+
+    @property
+    def at(self) -> float:
+        return self._clock() if self._at is None else self._at
+
+    def departed(self) -> None:
+        if self._at is None:
+            self._at = self._clock()
 
 
 class _Gate:
@@ -120,12 +150,13 @@ class _Gate:
 
     def __init__(self, rate: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
         self._turnstile = asyncio.Lock()  # wakes waiters in order
-        self._passed: deque[float] | None = deque(maxlen=max(1, int(rate))) if rate > 0 else None
+        self._most = max(1, int(rate)) if rate > 0 else 0
         self._window_s = WINDOW_S * max(1.0, 1 / rate) if rate > 0 else 0.0
+        self._last: list[_Turn] = []  # as many as one window may see
         self._closed_until = float("-inf")
         self._clock, self._sleep = clock, sleep
 
-    async def enter(self, places: asyncio.Semaphore | None) -> None:
+    async def enter(self, places: asyncio.Semaphore | None) -> _Turn:
         async with self._turnstile:
             await self._wait_for_turn()
             if places:
@@ -136,17 +167,27 @@ class _Gate:
                 if places:
                     places.release()
                 raise
-            if self._passed is not None:
-                self._passed.append(self._clock())
+            return self._give_turn()
+
+    def _give_turn(self) -> _Turn:
+        turn = _Turn(self._clock)
+        if self._most:
+            if len(self._last) == self._most:
+                self._last.remove(self._earliest())
+            self._last.append(turn)
+        return turn
 
     async def _wait_for_turn(self) -> None:
         while (wait_s := self._opens_at() - self._clock()) > 0:
             await self._sleep(wait_s)
 
     def _opens_at(self) -> float:
-        if self._passed is None or len(self._passed) < (self._passed.maxlen or 0):
+        if not self._most or len(self._last) < self._most:
             return self._closed_until
-        return max(self._closed_until, self._passed[0] + self._window_s)
+        return max(self._closed_until, self._earliest().at + self._window_s)
+
+    def _earliest(self) -> _Turn:
+        return min(self._last, key=lambda turn: turn.at)
 
     def pause(self, delay_s: float) -> None:
         self._closed_until = max(self._closed_until, self._clock() + delay_s)

@@ -37,7 +37,7 @@ from planet_sdk.exchange import (
     refusal,
 )
 from planet_sdk.identity import HEADERS, base_url_or_default
-from planet_sdk.limits import Limiter, LocalLimiter, RequestKind
+from planet_sdk.limits import Limiter, LocalLimiter, RequestKind, Turn
 from planet_sdk.models import Response, StreamingResponse
 from planet_sdk.redaction import keep_links_out_of_logs, without_secrets
 from planet_sdk.retry import Budget, RetryPolicy, may_repeat, retry
@@ -276,8 +276,8 @@ class Session:
             call = self._away_from_home(call)
             async with AsyncExitStack() as hop:
                 with budget.excused():
-                    await hop.enter_async_context(self._limiter.slot(call.kind))
-                answer = await self._send(call, budget)
+                    turn = await hop.enter_async_context(self._limiter.slot(call.kind))
+                answer = await self._send(call, budget, turn)
                 held.push_async_callback(answer.aclose)
                 if answer.has_redirect_location:
                     call = await self._next_hop(call, answer)
@@ -296,18 +296,18 @@ class Session:
         """Another host's requests do not count against the API's limits: it is storage."""
         return call if self._trust.covers(call.url) else replace(call, kind=RequestKind.BODY)
 
-    async def _send(self, call: Call, budget: Budget) -> httpx.Response:
+    async def _send(self, call: Call, budget: Budget, turn: Turn | None) -> httpx.Response:
         if self._closed:
             raise SessionClosed(f"{call!r} was not sent: the session is closed; make a new one")
         with typed_errors(call.method, call.url):
-            request = self._build(call)
+            request = self._build(call, turn)
             auth = self._auth if self._trust.covers(call.url) else None
             async with asyncio.timeout(budget.left_s):
                 answer = await self._http.send(request, stream=True, auth=auth, follow_redirects=False)
         _log.debug("answer received", extra={"call": repr(call), "status": answer.status_code})
         return answer
 
-    def _build(self, call: Call) -> httpx.Request:
+    def _build(self, call: Call, turn: Turn | None) -> httpx.Request:
         read_s = BODY_TIMEOUT_S if call.kind in _BODIES else READ_TIMEOUT_S
         try:
             return self._http.build_request(
@@ -317,7 +317,7 @@ class Session:
                 params=call.params,
                 headers=call.headers,
                 timeout=httpx.Timeout(CONNECT_TIMEOUT_S, read=read_s, pool=None),
-                extensions={"trace": call.traced(self._trust.watch(call.url))},
+                extensions={"trace": call.traced(self._trust.watch(call.url), turn)},
             )
         except (TypeError, ValueError, RecursionError) as error:  # NaN, half a character, an object that is no JSON
             raise ClientError(f"{call!r} was not sent: what it says cannot be written ({error})") from error

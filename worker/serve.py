@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
@@ -13,13 +14,15 @@ from arq.connections import ArqRedis
 from redis.exceptions import AuthenticationError, AuthorizationError
 
 from jobs import keys
-from jobs.connection import connect, connect_blocking, find_weaknesses
+from jobs.connection import RETRIES, connect, connect_blocking, find_weaknesses
 from jobs.destination import open_destination
 from jobs.errors import RedisUnavailable
 from jobs.policy import Policy
 from jobs.run import Stage
 from jobs.store import Lifetimes, RunStore
 from planet_sdk import Auth, OrdersClient, Session
+from planet_sdk.auth import AuthType, default_auth
+from worker.budget import FleetLimiter, account_of, read_rates
 from worker.claims import REDIS_AWAY
 from worker.errors import AnotherFleet
 from worker.hosts import Disks
@@ -33,6 +36,7 @@ from worker.watcher import Watcher
 log = structlog.get_logger(__name__)
 
 _REDIS_PAUSE_S = 2.0
+_BUDGET_RETRIES = 1
 
 
 def run_worker(settings: Settings, redis_url: str) -> int:
@@ -49,9 +53,9 @@ def run_worker(settings: Settings, redis_url: str) -> int:
 
 
 async def _serve(settings: Settings, redis_url: str) -> int:
-    auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else None
-    async with Session(auth, base_url=settings.api_url, max_transfers=settings.downloads_per_worker) as session:
-        redis = await _connect_patiently(redis_url, settings.queue_name)
+    auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else default_auth()
+    redis = await _connect_patiently(redis_url, settings.queue_name)
+    async with _open_session(settings, auth, redis_url) as session:
         disks = Disks(redis)
         worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks)
         await _look_around_patiently(settings, watcher.store, disks)
@@ -68,6 +72,25 @@ async def _serve(settings: Settings, redis_url: str) -> int:
                 await watching
             await worker.close()
     return 0
+
+
+@asynccontextmanager
+async def _open_session(settings: Settings, auth: AuthType, redis_url: str) -> AsyncIterator[Session]:
+    """The one Session of this process, which keeps to the request budget of the fleet."""
+    # A connection of its own, which soon gives up: a request is not to wait for a Redis that is away.
+    async with await _connect_patiently(redis_url, settings.queue_name, _BUDGET_RETRIES) as redis:
+        limiter = FleetLimiter(
+            redis,
+            account=account_of(settings.api_url, auth),
+            owner=Identity(settings.worker_name).owner,
+            rates=read_rates(settings.rates or ""),
+        )
+        session = Session(auth, limiter=limiter, base_url=settings.api_url, max_transfers=settings.downloads_per_worker)
+        try:
+            async with session:
+                yield session
+        finally:
+            await limiter.aclose()
 
 
 def assemble(
@@ -127,11 +150,11 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-async def _connect_patiently(redis_url: str, queue: str) -> ArqRedis:
+async def _connect_patiently(redis_url: str, queue: str, retries: int = RETRIES) -> ArqRedis:
     """A Redis that is not there yet is waited for; one that refuses us is an error to be mended."""
     while True:
         try:
-            return await connect(redis_url, queue_name=queue)
+            return await connect(redis_url, queue_name=queue, retries=retries)
         except RedisUnavailable as error:
             if isinstance(error.__cause__, AuthenticationError | AuthorizationError):
                 raise

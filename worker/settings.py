@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.connection import ConnectionPool
 
 from jobs.destination import DestinationError, destination_url
+from worker.budget.rates import read_rates
 
 __all__ = ["PREFIX", "Settings"]
 
@@ -56,6 +57,11 @@ def _check_destination(destination: str) -> str:
         return destination_url(destination)
     except DestinationError as error:
         raise ValueError(str(error)) from error
+
+
+def _check_rates(text: str) -> str:
+    read_rates(text)
+    return text
 
 
 def _check_queue_name(name: str) -> str:
@@ -116,6 +122,11 @@ class Settings(BaseSettings):
     )
     api_url: Annotated[str, AfterValidator(_check_api_url)] = Field(
         default="https://api.planet.com", validation_alias="PL_API_URL", description="base address of Planet's APIs"
+    )
+
+    rates: Annotated[str, AfterValidator(_check_rates)] | None = Field(
+        default=None,
+        description="limits of this account where they are not the published ones, as `get=10/s+300/min, link=20`",
     )
 
     # Where things are

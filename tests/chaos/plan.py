@@ -15,12 +15,14 @@ from ulid import ULID
 from jobs import Submission
 from jobs.new_runs import NewRun
 from jobs.store import RunStore
+from planet_sdk.limits import PLANET_RATES
 from planet_sdk.simulator import FaultKind, FaultPlan, SimulatorSettings
 from planet_sdk.simulator.faults import ASSETS
 from tests.stage_rig import request
 
 LEASE_S = 2.0
 SETTLE_S = 3.0
+RATES = {kind: 4 * round(rate) for kind, rate in PLANET_RATES.items()}  # more than Planet allows, so that a storm ends
 _FREEZE_S = 1.5 * LEASE_S, LEASE_S + SETTLE_S + 3  # longer than a lease; some outlast the look-up of a lost order too
 _NOTED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -134,7 +136,7 @@ class SeededStore(RunStore):
         return await super().submit_many([self._renamed(run) for run in runs])
 
     def _renamed(self, run: NewRun) -> NewRun:
-        run_id = self.plan.run_id(int(str(run.key).split()[-1]))
+        run_id = self.plan.run_id(int((run.key or "").split()[-1]))
         return replace(run, run_id=run_id, facts={**run.facts, "run_id": run_id})
 
 
@@ -148,6 +150,7 @@ def quick_settings() -> Mapping[str, str]:
         "ORDERS_WAIT_CHECK_MAX_S": "2",
         "ORDERS_RETRY_BASE_S": "0.2",
         "ORDERS_RETRY_CAP_S": "2",
+        "ORDERS_RATES": ",".join(f"{kind}={rate}" for kind, rate in RATES.items()),
         "ORDERS_LOG_FORMAT": "json",
     }
 

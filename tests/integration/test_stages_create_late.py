@@ -18,7 +18,7 @@ import pytest
 from jobs.errors import Fenced
 from jobs.outcomes import Advance
 from jobs.run import Facts, FileRecord
-from planet_sdk.limits import LocalLimiter, RequestKind
+from planet_sdk.limits import LocalLimiter, RequestKind, Turn
 from tests.stage_rig import START, MemoryNotebook, Rig, open_rig
 from tests.waiting import until
 
@@ -47,7 +47,7 @@ class Turnstile(LocalLimiter):
     def __post_init__(self) -> None:
         super().__init__({})
 
-    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[None]:
+    def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[Turn | None]:
         return self._wait() if kind is RequestKind.CREATE else super().slot(kind)
 
     @asynccontextmanager

@@ -22,7 +22,7 @@ COLLECTION = {"type": "FeatureCollection", "features": [FEATURE]}
 times = st.none() | st.datetimes(
     timezones=st.none() | st.just(UTC) | st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 )
-numbers = st.none() | st.integers() | st.floats()
+numbers = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # ours refuses the others
 names = st.text(max_size=5)
 lists = st.lists(st.text(max_size=3) | st.floats(allow_nan=False), max_size=3)
 

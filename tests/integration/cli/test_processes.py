@@ -28,7 +28,6 @@ COMMANDS = [
     "cancel",
     "retry",
     "failed",
-    "verify",
     "worker",
     "web",
     "simulator",
