@@ -72,6 +72,7 @@ class Move:
     delay_s: float = 0
     park_s: float | None = None
     result: bytes = b""
+    take_s: float = 0  # above 0: the owner takes the next job on, with a lease of so many seconds
     log: tuple[str, ...] = ()  # lines to keep with the run: JSON, without secrets
     id: str = field(default_factory=lambda: uuid4().hex)
 
@@ -79,6 +80,11 @@ class Move:
     def next_job_id(self) -> str:
         """The job that comes, or the empty string."""
         return "" if self.next_stage is None else job_id_of(self.run.run_id, self.next_stage, self.run.step + 1)
+
+    @property
+    def can_be_taken_on(self) -> bool:
+        """Whether whoever has the run's job in hand may go on with the next one, without another worker's turn."""
+        return self.by.role == "owner" and self.enters_stage and self.next_stage is not None
 
     @property
     def order_id(self) -> str | None:
@@ -113,6 +119,7 @@ class Move:
                 "delay_ms": round(self.delay_s * 1000),
                 "park_ms": -1 if self.park_s is None else round(self.park_s * 1000),
                 "result": self.result.decode(),
+                "take_ms": round(self.take_s * 1000) if self.can_be_taken_on else 0,
                 "log": self.log,
                 "job_ms": job_ms + round(self.delay_s * 1000),
                 "result_ms": result_ms,

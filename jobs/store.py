@@ -176,16 +176,19 @@ class RunStore:
         if answer != b"noted":
             raise Fenced(job_id, answer.decode())
 
-    async def move(self, move: Move) -> None:
+    async def move(self, move: Move) -> Run | None:
         """Move a run: its record, its job, the next job and the history, all at once.
 
         Safe to repeat when the answer was lost: the same Move is made once.
+
+        Returns:
+            The run, if its owner has taken the next job on: begun, as from begin().
 
         Raises:
             Fenced: whoever asks may not, or no longer; nothing was changed.
         """
         run, job_id = move.run, move.run.job_id
-        answer = await self._move(
+        what, *pairs = await self._move(
             keys=[
                 keys.run(run.run_id),
                 keys.history(run.run_id),
@@ -200,6 +203,7 @@ class RunStore:
                 *([make(job_id) for make in _JOB_KEYS] if job_id else [""] * len(_JOB_KEYS)),
                 keys.job(move.next_job_id) if move.next_job_id else "",
                 keys.log(run.run_id),
+                keys.in_progress(move.next_job_id) if move.next_job_id else "",
             ],
             args=[
                 move.as_json(
@@ -211,8 +215,9 @@ class RunStore:
                 )
             ],
         )
-        if answer not in {b"moved", b"again"}:
-            raise Fenced(job_id or run.run_id, answer.decode())
+        if what not in {b"moved", b"again"}:
+            raise Fenced(job_id or run.run_id, what.decode())
+        return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)), run.run_id) if pairs else None
 
     # Parked runs
 

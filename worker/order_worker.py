@@ -25,7 +25,7 @@ from jobs.errors import RunNotFound
 from jobs.moves import run_id_of
 from jobs.poison import is_bad_data
 from jobs.policy import Policy
-from jobs.run import Stage
+from jobs.run import Run, Stage
 from worker import doorbell
 from worker.aborts import Aborts
 from worker.claims import MOST_AT_ONCE, REDIS_AWAY, Claims, with_patience
@@ -100,7 +100,9 @@ class OrderWorker(Worker):
             health_interval_s=health_interval_s,
         )
         if stage_jobs:
-            stage_jobs.pulse = self.pulse
+            stage_jobs.pulse, stage_jobs.successor = self.pulse, self
+        self._lease_s = lease_s
+        self._going_on: set[asyncio.Task[Any] | None] = set()
         self._wake = asyncio.Event()
         self._claimed: dict[str, _Claimed] = {}
         self._stop_reason: str | None = None
@@ -217,30 +219,49 @@ class OrderWorker(Worker):
         if len(claimed) == MOST_AT_ONCE:
             self._wake.set()  # there may be more
 
-    def _start_job(self, job_id: str, due_ms: int, leased: Moment, *, is_unwanted: bool) -> None:
+    @property
+    def take_s(self) -> float:
+        """The lease of a stage that is gone on with at once; 0 where a claim is to decide on it."""
+        return 0 if self.burst or not self.allow_pick_jobs else self._lease_s
+
+    async def take_on(self, run: Run, leased: Moment) -> None:
+        """Run the next stage in the slot of the one that ends; a worker that stops meanwhile hands it back."""
+        job_id = run.job_id or ""
+        if self._stop_reason:
+            await self.claims.hand_back(job_id)
+        else:
+            self._start_job(job_id, timestamp_ms(), leased, is_unwanted=False, begun=run)
+            self._going_on.add(asyncio.current_task())
+
+    def _start_job(
+        self, job_id: str, due_ms: int, leased: Moment, *, is_unwanted: bool, begun: Run | None = None
+    ) -> None:
         self.job_counter += 1
         self.pulse.hold(job_id, leased)
         self._claimed[job_id] = _Claimed(due_ms)
-        task = self.loop.create_task(self._run_claimed(job_id, due_ms, is_unwanted=is_unwanted), name=job_id)
-        self.tasks[job_id] = task
+        running = self._run_claimed(job_id, due_ms, is_unwanted=is_unwanted, begun=begun)
+        task = self.tasks[job_id] = self.loop.create_task(running, name=job_id)
         task.add_done_callback(partial(self._job_ended, job_id))
 
     def _job_ended(self, job_id: str, task: asyncio.Task[None]) -> None:
         self.job_counter -= 1
-        self._wake.set()
+        if task in self._going_on:
+            self._going_on.remove(task)
+        else:
+            self._wake.set()  # a slot is free
         if self.tasks.get(job_id) is task:  # not if the job was claimed again while a hook told of its end
             del self.tasks[job_id]
             self._claimed.pop(job_id, None)
             self.aborting_tasks.discard(job_id)
             self.pulse.release(job_id)
 
-    async def _run_claimed(self, job_id: str, due_ms: int, *, is_unwanted: bool) -> None:
+    async def _run_claimed(self, job_id: str, due_ms: int, *, is_unwanted: bool, begun: Run | None) -> None:
         """A job's edge: nothing that goes wrong inside ends the worker. What is not finished is left to its lease."""
         if is_unwanted and self.stages and run_id_of(job_id):  # a stage is started, so that it cancels its run
             self.stages.cancel_run(job_id)
             is_unwanted = False
         try:
-            if not await self._run_stage(job_id, due_ms):
+            if not await self._run_stage(job_id, due_ms, begun):
                 # run_job reads it before it first waits, and ends the job unstarted
                 self.allow_abort_jobs = is_unwanted
                 await self.run_job(job_id, due_ms)
@@ -254,7 +275,7 @@ class OrderWorker(Worker):
         except Exception:
             log.exception("job left to its lease after an error outside its function", job_id=job_id)
 
-    async def _run_stage(self, job_id: str, due_ms: int) -> bool:
+    async def _run_stage(self, job_id: str, due_ms: int, begun: Run | None) -> bool:
         """Run the job of a run without arq's round trip for payload and tries: the run has both.
 
         Returns:
@@ -264,7 +285,8 @@ class OrderWorker(Worker):
         if self.stages is None or run_id is None:
             return False
         started_ms = timestamp_ms()
-        task = self.job_tasks[job_id] = self.loop.create_task(self.stages.run_job({"job_id": job_id}, run_id))
+        running = self.stages.run_job({"job_id": job_id, "begun": begun}, run_id)
+        task = self.job_tasks[job_id] = self.loop.create_task(running)
         result, delay_ms = None, 0
         try:
             result = await task

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from arq.jobs import serialize_result
@@ -33,6 +33,7 @@ from worker.claims import REDIS_AWAY, with_patience
 from worker.hosts import Disks
 from worker.identity import Identity
 from worker.log_tail import Tail, as_lines, collect_lines
+from worker.moment import Moment
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
 
@@ -59,6 +60,17 @@ class _Notebook:
         return await self.store.files(self.run.run_id)
 
 
+class Successor(Protocol):
+    """Who goes on with a run whose next stage has its turn at once: the worker itself, without another claim."""
+
+    @property
+    def take_s(self) -> float:
+        """For how many seconds it would lease the next job; 0 while it takes nothing on."""
+
+    async def take_on(self, run: Run, leased: Moment) -> None:
+        """Run the next job, which has begun; `leased` is the moment before its lease was asked for."""
+
+
 @dataclass(slots=True)
 class StageJobs:
     """Runs stages for one worker; shared by all of its jobs, as is the Session behind `orders`."""
@@ -72,6 +84,7 @@ class StageJobs:
     stages: Mapping[Stage, StageFunction] = field(default_factory=lambda: STAGES)
     disks: Disks | None = None
     pulse: Pulse | None = None
+    successor: Successor | None = None
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
 
@@ -111,7 +124,7 @@ class StageJobs:
         )
 
     async def run_job(self, ctx: Mapping[Any, Any], run_id: str) -> dict[str, str]:
-        """Begin the run's job `ctx["job_id"]` and let its stage decide; the commit comes when the job is finished.
+        """Begin the run's job `ctx["job_id"]`, unless it has begun, and let its stage decide; the commit comes later.
 
         Raises:
             RunNotFound: there is no such run.
@@ -123,7 +136,7 @@ class StageJobs:
         bound = structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name)
         with collect_lines() as tail, bound:
             try:
-                run = await self.store.begin(run_id, job_id, self.by, self.destination)
+                run = ctx.get("begun") or await self.store.begin(run_id, job_id, self.by, self.destination)
                 with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
                     return await self._decide(run, job_id, tail)
             except Fenced as error:
@@ -202,11 +215,19 @@ class StageJobs:
             in_hand.bytes_total = sum(size for _, size in files.values())
 
     async def _commit(self, move: Move, result: bytes) -> None:
-        """Make the move, with patience while Redis is away: it is made once however often it is asked for."""
+        """Make the move, with patience while Redis is away: it is made once however often it is asked for.
+
+        Where the next stage has its turn at once, this worker goes on with it.
+        """
+        move = replace(move, result=result, take_s=self.successor.take_s if self.successor else 0)
+        asked = Moment()
         try:
-            await with_patience(partial(self.store.move, replace(move, result=result)), move.run.job_id or "")
+            run = await with_patience(partial(self.store.move, move), move.run.job_id or "")
         except Fenced as error:
             log.warning("commit refused, another worker has the job", job_id=move.run.job_id, why=error.why)
+            return
+        if run and self.successor:
+            await self.successor.take_on(run, asked)
 
 
 def result_for_arq(

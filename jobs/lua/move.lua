@@ -1,30 +1,35 @@
 -- The one place where a run moves: check who asks, change the run, end its job, enqueue the next, keep the history.
 -- KEYS: 1 run  2 history  3 files  4 runs in the new state  5 events  6 watch  7 queue  8 bell
 --       9 producer key, or ''  10 order index, or ''  11 in-progress, job, retry and result of the job that ends
---       (11 to 14, or ''), 15 job that comes, or ''  16 log
+--       (11 to 14, or ''), 15 job that comes, or ''  16 log  17 in-progress of the job that comes, or ''
 -- ARGV: 1 JSON of the move, see jobs.store.Move
--- Returns 'moved', 'again' (this very move was made before: the answer was lost), 'fenced' (another worker has the
--- job, or the run is not parked) or 'stale' (the run has moved on).
+-- Returns {'moved'}, {'again'} (this very move was made before: the answer was lost), {'fenced'} (another worker has
+-- the job, or the run is not parked) or {'stale'} (the run has moved on); behind the first two, fields and values of the
+-- run if its owner has taken on the job that comes.
 local move = cjson.decode(ARGV[1])
 local run = KEYS[1]
 local now_parts = redis.call('TIME')
 local now = now_parts[1] * 1000 + math.floor(now_parts[2] / 1000)
 
 local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts', 'vain_starts')
-if had[1] == move.id then return 'again' end
-if tonumber(had[2] or '0') ~= move.step then return 'stale' end
+if had[1] == move.id then
+  local is_still_taken = move.take_ms > 0 and had[4] == move.next_job_id and tonumber(had[5]) == 1
+                         and redis.call('GET', KEYS[17]) == move.owner
+  return {'again', unpack(is_still_taken and redis.call('HGETALL', run) or {})}
+end
+if tonumber(had[2] or '0') ~= move.step then return {'stale'} end
 
 -- Who may move the run: the owner of its job, the watcher if it is parked, a person if nobody has it in hand.
 if move.by == 'owner' then
-  if redis.call('GET', KEYS[11]) ~= move.owner then return 'fenced' end
-  if had[4] ~= move.job_id then return 'stale' end
+  if redis.call('GET', KEYS[11]) ~= move.owner then return {'fenced'} end
+  if had[4] ~= move.job_id then return {'stale'} end
   -- Whoever lost its lease for a while and got it back must be sure that nobody began the job in between.
-  if tonumber(had[5] or '0') ~= move.starts then return 'fenced' end
+  if tonumber(had[5] or '0') ~= move.starts then return {'fenced'} end
 elseif move.by == 'watcher' then
-  if had[4] or not redis.call('ZSCORE', KEYS[6], move.run_id) then return 'fenced' end
+  if had[4] or not redis.call('ZSCORE', KEYS[6], move.run_id) then return {'fenced'} end
 else
-  if had[3] ~= move.from_state then return 'stale' end
-  if had[4] and redis.call('EXISTS', KEYS[11]) == 1 then return 'fenced' end
+  if had[3] ~= move.from_state then return {'stale'} end
+  if had[4] and redis.call('EXISTS', KEYS[11]) == 1 then return {'fenced'} end
 end
 
 -- The job that ends, and the parking place.
@@ -68,8 +73,16 @@ end
 if move.next_job_id ~= '' then
   redis.call('HSET', run, 'job_id', move.next_job_id)
   redis.call('PSETEX', KEYS[15], move.job_ms, move.payload)
-  redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
-  if move.delay_ms == 0 then redis.call('PUBLISH', KEYS[8], 'job') end
+  if move.take_ms > 0 then
+    -- The owner goes on with the run: what claim.lua and begin.lua do, without the way there.
+    redis.call('SET', KEYS[17], move.owner, 'PX', move.take_ms)
+    redis.call('ZADD', KEYS[7], now + move.take_ms, move.next_job_id)
+    for _, count in ipairs({'starts', 'vain_starts', 'tries'}) do redis.call('HINCRBY', run, count, 1) end
+    redis.call('HSET', run, 'worker', move.worker)
+  else
+    redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
+    if move.delay_ms == 0 then redis.call('PUBLISH', KEYS[8], 'job') end
+  end
 else
   redis.call('HDEL', run, 'job_id')
   if move.park_ms >= 0 then redis.call('ZADD', KEYS[6], now + move.park_ms, move.run_id) end
@@ -85,4 +98,4 @@ else
   redis.call('HDEL', run, 'finished_at')
   for _, key in ipairs(mine) do redis.call('PERSIST', key) end
 end
-return 'moved'
+return {'moved', unpack(move.take_ms > 0 and redis.call('HGETALL', run) or {})}

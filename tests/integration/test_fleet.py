@@ -70,6 +70,18 @@ async def test_a_plain_job_whose_id_looks_like_that_of_a_stage_is_run_all_the_sa
     assert await job.result(timeout=30, poll_delay=0.02) == 7
 
 
+async def test_a_worker_goes_on_at_once_with_a_stage_that_has_its_turn(fleet: Fleet) -> None:
+    """Files that one worker has fetched are validated by it, however many others are free."""
+    for name in ("w1", "w2", "w3"):
+        await fleet.start_worker(name)
+    handles = [await fleet.queue.submit(request()) for _ in range(4)]
+
+    for handle in handles:
+        await handle.result(timeout=60)
+        workers = {line.state: line.worker for line in await handle.history()}
+        assert workers[State.VALIDATING] == workers[State.DONE]
+
+
 async def test_the_order_carries_the_runs_id_in_its_name_and_is_created_once(fleet: Fleet) -> None:
     await fleet.start_worker()
     handle = await fleet.queue.submit(request())

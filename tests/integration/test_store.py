@@ -106,6 +106,37 @@ async def test_advance_ends_the_job_and_enqueues_the_next_in_one_step(store: Run
     assert await store.run_of_order(ORDER_ID) == RUN_ID
 
 
+async def test_the_owner_of_a_job_can_take_on_the_next_one_with_the_move(store: RunStore) -> None:
+    """The run comes back begun, its job is claimed; when asked again after a lost answer, it still is."""
+    run = await take(store, await submit(store))
+    move = replace(plan_move(run, Advance(Stage.WAIT, "created"), ME), take_s=15)
+
+    begun = await store.move(move)
+    assert begun is not None
+    assert (begun.stage, begun.job_id, begun.starts, begun.tries) == (Stage.WAIT, f"{RUN_ID}:wait:1", 1, 1)
+    assert await store.redis.get(keys.in_progress(f"{RUN_ID}:wait:1")) == ME.owner.encode()
+    assert await store.move(move) == begun
+    await store.move(plan_move(begun, Finish(State.DONE, "verified"), ME))
+
+
+async def test_a_job_that_was_taken_on_and_lost_since_is_not_handed_out_again(store: RunStore) -> None:
+    run = await take(store, await submit(store))
+    move = replace(plan_move(run, Advance(Stage.WAIT, "created"), ME), take_s=15)
+    await store.move(move)
+    theirs = await take(store, await store.get(RUN_ID), By.owner_of_job("w2", "w2/boot-1"))
+
+    assert await store.move(move) is None
+    assert theirs.starts == 2
+
+
+async def test_what_does_not_go_on_at_once_is_not_taken_on(store: RunStore) -> None:
+    """A stage that is to be tried again, or a run that is parked, is for whoever comes first when it is due."""
+    run = await take(store, await submit(store))
+    assert await store.move(replace(plan_move(run, Again(0, "no answer"), ME), take_s=15)) is None
+    run = await take(store, await store.get(RUN_ID))
+    assert await store.move(replace(plan_move(run, Park(0, "waiting"), ME), take_s=15)) is None
+
+
 async def test_a_move_that_is_asked_for_twice_is_made_once(store: RunStore) -> None:
     """When the answer to a commit is lost, the worker asks again."""
     run = await take(store, await submit(store))
