@@ -62,7 +62,7 @@ class Cause:
     def advice(self) -> str:
         """What a person can do about it; docs/failures.md has more."""
         if self.state is State.EXPIRED:
-            return "retry goes on without the deadline"
+            return "retry goes on without the deadline; a cancelled order takes --rebuy"
         return _ADVICE_BY_TYPE.get(self.type) or _ADVICE_BY_KIND.get(self.kind, "look at one of them, then retry")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from datetime import datetime
+from math import inf
 
 from jobs.context import StageContext
 from jobs.failures import after_failure
@@ -31,6 +32,11 @@ def reason_to_end(run: Run, now: datetime) -> tuple[State, str] | None:
     if run.deadline_at is not None and run.deadline_at <= now:
         return State.EXPIRED, f"its deadline ({run.deadline_at:%Y-%m-%d %H:%M:%S} UTC) is past"
     return None
+
+
+def until_deadline_s(run: Run, now: datetime) -> float:
+    """Seconds until the run's deadline: endless where it has none, below zero where it is past."""
+    return inf if run.deadline_at is None else (run.deadline_at - now).total_seconds()
 
 
 async def end_early(run: Run, context: StageContext, state: State, why: str) -> Finish | Again:

@@ -13,6 +13,7 @@ from time import monotonic
 import structlog
 
 from jobs import keys
+from jobs.ending import until_deadline_s
 from jobs.errors import DestinationError, Fenced, RunNotFound, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, plan_move
@@ -125,7 +126,9 @@ class Watcher:
         except DestinationError as error:
             outcome = after_failure(run, error, self._stages.policy)
         if outcome is None:
-            await self.store.look_again(run_id, self._stages.policy.next_check_s(_waited_s(run)))
+            check_in_s = self._stages.policy.next_check_s(_waited_s(run))
+            left_s = until_deadline_s(run, datetime.now(UTC))
+            await self.store.look_again(run_id, min(check_in_s, left_s) if left_s > 0 else check_in_s)
             return
         try:
             await self.store.move(plan_move(run, outcome, self._by))

@@ -195,6 +195,16 @@ async def test_a_run_past_its_deadline_expires(redis: ArqRedis, redis_url: str, 
         assert (await handle.status()).state is State.EXPIRED
 
 
+async def test_a_deadline_that_comes_in_the_middle_of_a_download_ends_it(fleet: Fleet) -> None:
+    """A stage may take hours; the deadline does not wait for its end."""
+    fleet.simulator.stall_body("*.tif", after_bytes=400, times=None)
+    await fleet.start_worker()
+    handle = await fleet.queue.submit(request(), deadline=timedelta(seconds=4))
+    with pytest.raises(RunFailed, match="deadline"):
+        await handle.result(timeout=60)
+    assert (await handle.status()).state is State.EXPIRED
+
+
 async def test_a_second_worker_finishes_what_a_stopped_one_began(fleet: Fleet) -> None:
     fleet.simulator.stall_body("*.tif", after_bytes=400, times=None)
     async with fleet.worker("w1"):

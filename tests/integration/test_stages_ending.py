@@ -190,6 +190,16 @@ async def test_a_run_past_its_deadline_expires_and_its_order_is_cancelled(slow: 
     assert (await slow.orders.get_order(slow.run.order_id or ""))["state"] == "cancelled"
 
 
+async def test_nothing_waits_beyond_the_deadline(slow: Rig) -> None:
+    slow.simulator.fail("create", status=429, retry_after_s=3600)
+    slow.run = new_run(deadline_at=START + timedelta(minutes=5))
+
+    outcome = await slow.step()
+
+    assert isinstance(outcome, Again)
+    assert outcome.delay_s == pytest.approx(300, abs=1)
+
+
 async def test_a_job_that_ends_its_worker_each_time_is_set_aside(rig: Rig) -> None:
     rig.run = new_run(vain_starts=11)
 
