@@ -24,6 +24,7 @@ class Fate:
         at: the moment to strike at; None: never.
         strike: what happens then.
         heralds: what happens at other moments, by name.
+        on_moment: what happens at each moment.
         seen: the moments that came, in their order; none is noted after the strike.
         struck: set when it has happened.
     """
@@ -31,6 +32,7 @@ class Fate:
     at: str | None
     strike: Callable[[], None]
     heralds: dict[str, Callable[[], None]] = field(default_factory=dict)
+    on_moment: Callable[[], None] = lambda: None
     seen: list[str] = field(default_factory=list)
     struck: asyncio.Event = field(default_factory=asyncio.Event)
     _calls: Counter[str] = field(default_factory=Counter)
@@ -45,6 +47,7 @@ class Fate:
         if self.struck.is_set():
             return
         self.seen.append(name)
+        self.on_moment()
         if name in self.heralds:
             self.heralds[name]()
         if name == self.at:

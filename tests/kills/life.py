@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,9 +36,11 @@ class Life:
 
     folder: Path
     simulator: Simulator
+    valkey: ValkeyServer
     queue: OrderQueue
     handle: RunHandle
     cancelling: asyncio.Task[Run] | None = None
+    marks: list[int] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     processes: list[ForkServerProcess] = field(default_factory=list)
 
@@ -51,21 +54,30 @@ class Life:
         """Where the run's files end up."""
         return self.folder / "files"
 
-    async def go(self, fate: Fate, *, cancel: bool = False) -> Run:
+    async def go(self, fate: Fate, *, cancel: bool = False, forget: int = 0) -> Run:
         """Let a worker run it until it has ended or fate strikes; then let another one run it to its end.
 
-        With `cancel`, the run is cancelled in between, if it was not before.
+        Args:
+            fate: of the first worker.
+            cancel: cancel the run in between, if it was not before.
+            forget: lose so many of the last writes of the server in between; what was submitted is never lost.
         """
+        fate.on_moment = self.mark_writes
+        self.mark_writes()
         self.start_worker("first")
         ended, struck = asyncio.create_task(self.ended()), asyncio.create_task(fate.struck.wait())
         await asyncio.wait({ended, struck}, return_when=asyncio.FIRST_COMPLETED)
         struck.cancel()
-        if fate.struck.is_set():
-            await self.let_leases_lapse()
-            if cancel:
-                self.cancel_soon()
-            self.start_worker("second")
-        return await ended
+        if not fate.struck.is_set():
+            return await ended
+        ended.cancel()
+        if forget:
+            await self.lose_writes(forget)
+        await self.let_leases_lapse()
+        if cancel:
+            self.cancel_soon()
+        self.start_worker("second")
+        return await self.ended()
 
     def start_worker(self, name: str) -> None:
         """Start a worker process behind the proxies."""
@@ -94,6 +106,24 @@ class Life:
         except RunFailed as error:
             return error.run
 
+    @property
+    def written(self) -> Path:
+        """The server's append-only file."""
+        (file,) = (self.folder / "appendonlydir").glob("*.incr.aof")
+        return file
+
+    def mark_writes(self) -> None:
+        """Remember how much the server has written until now."""
+        size = self.written.stat().st_size
+        if size not in self.marks:
+            self.marks.append(size)
+
+    async def lose_writes(self, count: int) -> None:
+        """What a crash of the server's host does: it comes back as it was so many marks ago."""
+        await asyncio.to_thread(self.valkey.terminate)
+        os.truncate(self.written, self.marks[-1 - count :][0])
+        await asyncio.to_thread(self.valkey.start)
+
     def cancel_soon(self) -> None:
         """Ask for the run to be cancelled; asked again, or of a run that has ended, it changes nothing."""
         if self.cancelling is None:
@@ -117,7 +147,7 @@ async def a_life(folder: Path, simulator: Simulator, at: str | None = None) -> A
         redis = await connect(f"unix://{valkey.unix_socket_path}")
         stack.push_async_callback(redis.aclose)
         queue = OrderQueue(RunStore(redis))
-        life = Life(folder, simulator, queue, await queue.submit(request()))
+        life = Life(folder, simulator, valkey, queue, await queue.submit(request()))
         fate = Fate(at, life.kill_worker)
         life.environment = await _put_proxies_between(life, fate, valkey, stack)
         try:
@@ -128,7 +158,7 @@ async def a_life(folder: Path, simulator: Simulator, at: str | None = None) -> A
 
 
 async def _start_valkey(folder: Path) -> ValkeyServer:
-    config = {"save": "", "appendonly": "yes", "appendfsync": "everysec"}
+    config = {"save": "", "appendonly": "yes", "appendfsync": "always"}
     valkey = ValkeyServer(port=0, unix_socket_path=folder / "s", data_dir=folder, persist=True, config=config)
     await asyncio.to_thread(valkey.start)
     return valkey

@@ -14,6 +14,7 @@ from tests.kills.life import Life, a_life
 
 _AT_ONCE = 8  # lives side by side: part of a life is waiting
 _STRIDE = 4
+_MOST_FORGOTTEN = 5
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,22 @@ class Story:
         promise: holds an ended run against what is promised.
         prepare: called before the first worker starts.
         cancel_after: somebody cancels the run at this moment, or else while no worker is alive.
+        forgets: with each kill the server crashes too, and loses one to five of its last writes.
     """
 
     promise: Callable[[Life, Run], Awaitable[None]]
     prepare: Callable[[Life], None] = lambda life: None
     cancel_after: str | None = None
+    forgets: bool = False
 
-    async def tell(self, folder: Path, simulator: Simulator, at: str | None = None) -> list[str]:
+    async def tell(self, folder: Path, simulator: Simulator, at: str | None = None, forget: int = 0) -> list[str]:
         """Live through it once, with a kill at a moment or without; return the moments that came."""
         async with a_life(folder, simulator, at) as (life, fate):
             self.prepare(life)
             if self.cancel_after:
                 fate.heralds[self.cancel_after] = life.cancel_soon
             try:
-                run = await life.go(fate, cancel=self.cancel_after is not None)
+                run = await life.go(fate, cancel=self.cancel_after is not None, forget=forget)
                 assert at is None or fate.struck.is_set(), f"it never came: {fate.seen}"
                 await self.promise(life, run)
             except Exception as error:
@@ -56,11 +59,12 @@ class Story:
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def tell_in_turn(number: int, at: str) -> None:
+            forget = 1 + number % _MOST_FORGOTTEN if self.forgets else 0
             async with slots:
                 try:
-                    await self.tell(folder / str(number), simulator, at)
+                    await self.tell(folder / str(number), simulator, at, forget)
                 except Exception as error:
-                    error.add_note(f"killed {at}")
+                    error.add_note(f"killed {at}, {forget} writes lost")
                     raise
 
         told = [tell_in_turn(number, at) for number, at in enumerate(chosen)]
