@@ -41,6 +41,7 @@ class Life:
     handle: RunHandle
     cancelling: asyncio.Task[Run] | None = None
     marks: list[int] = field(default_factory=list)
+    has_lost_its_job: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     processes: list[ForkServerProcess] = field(default_factory=list)
 
@@ -54,13 +55,14 @@ class Life:
         """Where the run's files end up."""
         return self.folder / "files"
 
-    async def go(self, fate: Fate, *, cancel: bool = False, forget: int = 0) -> Run:
+    async def go(self, fate: Fate, *, cancel: bool = False, forget: int = 0, orphan: bool = False) -> Run:
         """Let a worker run it until it has ended or fate strikes; then let another one run it to its end.
 
         Args:
             fate: of the first worker.
             cancel: cancel the run in between, if it was not before.
             forget: lose so many of the last writes of the server in between; what was submitted is never lost.
+            orphan: take the run's job away in between.
         """
         fate.on_moment = self.mark_writes
         self.mark_writes()
@@ -74,6 +76,8 @@ class Life:
         if forget:
             await self.lose_writes(forget)
         await self.let_leases_lapse()
+        if orphan:
+            await self.lose_job()
         if cancel:
             self.cancel_soon()
         self.start_worker("second")
@@ -123,6 +127,13 @@ class Life:
         await asyncio.to_thread(self.valkey.terminate)
         os.truncate(self.written, self.marks[-1 - count :][0])
         await asyncio.to_thread(self.valkey.start)
+
+    async def lose_job(self) -> None:
+        """What a hand that deletes keys does: nothing in Redis says any more that the run has something to wait for."""
+        names = [
+            name async for name in self.redis.scan_iter(f"arq:*:{self.handle.run_id}:*") if b":result:" not in name
+        ]
+        self.has_lost_its_job = bool(await self.redis.delete(keys.WATCH, self.queue.store.queue, *names))
 
     def cancel_soon(self) -> None:
         """Ask for the run to be cancelled; asked again, or of a run that has ended, it changes nothing."""

@@ -72,4 +72,5 @@ async def _check_what_is_left(life: Life, run: Run, way: list[State]) -> None:
     steps = [way.index(line.state) for line in lines]
     assert all(earlier <= later for earlier, later in pairwise(steps)), steps
     assert all(earlier.at <= later.at for earlier, later in pairwise(lines))
-    assert [line.reason for line in lines if "found without a job" in line.reason] == []
+    swept = [line.reason for line in lines if "found without a job" in line.reason]
+    assert len(swept) == life.has_lost_its_job, swept

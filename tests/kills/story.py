@@ -13,7 +13,7 @@ from planet_sdk.simulator import Simulator
 from tests.kills.life import Life, a_life
 
 _AT_ONCE = 8  # lives side by side: part of a life is waiting
-_STRIDE = 4
+_STRIDE = 6
 _MOST_FORGOTTEN = 5
 
 
@@ -25,6 +25,7 @@ class Story:
         promise: holds an ended run against what is promised.
         prepare: called before the first worker starts.
         cancel_after: somebody cancels the run at this moment, or else while no worker is alive.
+        orphans: with each kill the run's job is taken away too.
         forgets: with each kill the server crashes too, and loses one to five of its last writes.
     """
 
@@ -32,6 +33,7 @@ class Story:
     prepare: Callable[[Life], None] = lambda life: None
     cancel_after: str | None = None
     forgets: bool = False
+    orphans: bool = False
 
     async def tell(self, folder: Path, simulator: Simulator, at: str | None = None, forget: int = 0) -> list[str]:
         """Live through it once, with a kill at a moment or without; return the moments that came."""
@@ -40,7 +42,8 @@ class Story:
             if self.cancel_after:
                 fate.heralds[self.cancel_after] = life.cancel_soon
             try:
-                run = await life.go(fate, cancel=self.cancel_after is not None, forget=forget)
+                cancels = self.cancel_after is not None
+                run = await life.go(fate, cancel=cancels, forget=forget, orphan=self.orphans)
                 assert at is None or fate.struck.is_set(), f"it never came: {fate.seen}"
                 await self.promise(life, run)
             except Exception as error:

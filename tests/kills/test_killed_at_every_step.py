@@ -30,6 +30,7 @@ pytestmark = pytest.mark.timeout(600)
 STORIES = {
     "delivered": Story(hold_against_done),
     "delivered by a forgetful server": Story(hold_against_done, forgets=True),
+    "delivered by the sweep": Story(hold_against_done, orphans=True),
     "failed at Planet": Story(hold_against_failed, lambda life: doom(FaultKind.ORDER_FAILED, life)),
     "cancelled": Story(
         hold_against_cancelled, lambda life: doom(FaultKind.ORDER_STUCK, life), cancel_after="after move 3"
