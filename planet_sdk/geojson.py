@@ -21,6 +21,7 @@ __all__ = [
 
 _RING_LENGTH = 4  # RFC 7946, 3.1.6: a linear ring has four or more positions, the first again as the last
 _LINE_LENGTH = 2
+_NUMBER, _SEQUENCE = (int, float), (list, tuple)  # made once: an area has thousands of positions
 
 
 def as_geom_or_ref(data: Mapping[str, Any] | str) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _check_position(value: object) -> None:
     if len(numbers) not in (2, 3):
         raise GeoJSONError(f"a position has 2 or 3 numbers, not {len(numbers)}")
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, _NUMBER) or not math.isfinite(number):
             raise GeoJSONError(f"{number!r} in a position is not a number")
 
 
@@ -206,7 +207,7 @@ def _each(check: Callable[[object], None]) -> Callable[[object], None]:
 
 
 def _sequence(value: object, what: str) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, _SEQUENCE):
         raise GeoJSONError(f"{what} is a list, not {value!r:.40}")
     return value
 
