@@ -11,7 +11,7 @@ local run = KEYS[1]
 local now_parts = redis.call('TIME')
 local now = now_parts[1] * 1000 + math.floor(now_parts[2] / 1000)
 
-local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts', 'vain_starts')
+local had = redis.call('HMGET', run, 'last_move', 'step', 'state', 'job_id', 'starts', 'vain_starts', 'finished_at')
 if had[1] == move.id then
   local is_still_taken = move.take_ms > 0 and had[4] == move.next_job_id and tonumber(had[5]) == 1
                          and redis.call('GET', KEYS[17]) == move.owner
@@ -40,23 +40,37 @@ if move.job_id ~= '' then
 end
 redis.call('ZREM', KEYS[6], move.run_id)
 
--- The run itself.
+-- The run itself: its record is written once, when all is known.
+local set = {'last_move', move.id, 'step', move.step + 1, 'state', move.state, 'stage', move.stage,
+             'reason', move.reason, 'updated_at', now}
+local gone = {}
+local function put(name, text)
+  set[#set + 1] = name
+  set[#set + 1] = text
+end
+local function drop(name) gone[#gone + 1] = name end
+
 if had[3] ~= move.state then redis.call('ZREM', move.state_prefix .. had[3], move.run_id) end
 redis.call('ZADD', KEYS[4], now, move.run_id)
 for name, text in pairs(move.fields) do
-  if text == '' then redis.call('HDEL', run, name) else redis.call('HSET', run, name, text) end
+  if text == '' then drop(name) else put(name, text) end
 end
-redis.call('HSET', run, 'last_move', move.id, 'step', move.step + 1, 'state', move.state, 'stage', move.stage,
-           'reason', move.reason, 'updated_at', now)
-redis.call('HDEL', run, 'starts')
 local vain = tonumber(had[6] or '0')
-if vain > 1 and move.next_job_id ~= '' and not move.enters_stage then
-  -- The same stage once more: this start did not end its worker, but those before it did, and it got nowhere either.
-  redis.call('HSET', run, 'vain_starts', vain - 1)
+if move.enters_stage then drop('faults') end
+if move.take_ms > 0 then
+  -- Its owner goes on with the run: it has begun the next stage, as begin.lua would have it.
+  for _, count in ipairs({'starts', 'vain_starts', 'tries'}) do put(count, 1) end
+  put('worker', move.worker)
 else
-  redis.call('HDEL', run, 'vain_starts')
+  drop('starts')
+  if move.enters_stage then drop('tries') end
+  if vain > 1 and move.next_job_id ~= '' and not move.enters_stage then
+    -- The same stage once more: this start did not end its worker, but those before it did, and it got nowhere either.
+    put('vain_starts', vain - 1)
+  else
+    drop('vain_starts')
+  end
 end
-if move.enters_stage then redis.call('HDEL', run, 'tries', 'faults') end
 if KEYS[10] ~= '' then redis.call('SET', KEYS[10], move.run_id) end
 redis.call('RPUSH', KEYS[2], cjson.encode({at = now, state = move.state, stage = move.stage, reason = move.reason,
            tries = move.tries, worker = move.worker}))
@@ -71,31 +85,28 @@ end
 
 -- What comes next: a job, the parking place, or the end, from which on the run's keys have a lifetime.
 if move.next_job_id ~= '' then
-  redis.call('HSET', run, 'job_id', move.next_job_id)
+  put('job_id', move.next_job_id)
   redis.call('PSETEX', KEYS[15], move.job_ms, move.payload)
   if move.take_ms > 0 then
-    -- The owner goes on with the run: what claim.lua and begin.lua do, without the way there.
-    redis.call('SET', KEYS[17], move.owner, 'PX', move.take_ms)
+    redis.call('SET', KEYS[17], move.owner, 'PX', move.take_ms) -- as claim.lua would have it
     redis.call('ZADD', KEYS[7], now + move.take_ms, move.next_job_id)
-    for _, count in ipairs({'starts', 'vain_starts', 'tries'}) do redis.call('HINCRBY', run, count, 1) end
-    redis.call('HSET', run, 'worker', move.worker)
   else
     redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
     if move.delay_ms == 0 then redis.call('PUBLISH', KEYS[8], 'job') end
   end
 else
-  redis.call('HDEL', run, 'job_id')
+  drop('job_id')
   if move.park_ms >= 0 then redis.call('ZADD', KEYS[6], now + move.park_ms, move.run_id) end
 end
+
+if move.is_final then put('finished_at', now) elseif had[7] then drop('finished_at') end
+redis.call('HSET', run, unpack(set))
+if #gone > 0 then redis.call('HDEL', run, unpack(gone)) end
 
 local mine = {run, KEYS[2], KEYS[3]}
 if KEYS[9] ~= '' then mine[#mine + 1] = KEYS[9] end
 if KEYS[10] ~= '' then mine[#mine + 1] = KEYS[10] end
-if move.is_final then
-  redis.call('HSET', run, 'finished_at', now)
-  for _, key in ipairs(mine) do redis.call('PEXPIRE', key, move.retention_ms) end
-else
-  redis.call('HDEL', run, 'finished_at')
-  for _, key in ipairs(mine) do redis.call('PERSIST', key) end
+for _, key in ipairs((move.is_final or had[7]) and mine or {}) do
+  if move.is_final then redis.call('PEXPIRE', key, move.retention_ms) else redis.call('PERSIST', key) end
 end
 return {'moved', unpack(move.take_ms > 0 and redis.call('HGETALL', run) or {})}
