@@ -32,6 +32,7 @@ def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "bad files", str(len(evidence.bad_files))
     yield "keys that should not be", str(len(evidence.homeless) + len(evidence.leftovers))
     yield "blows to workers", _list_counts(storm.fleet.blows)
+    yield "workers ended by themselves", str(len(storm.fleet.strays))
     yield "restarts of Valkey", _list_counts(storm.fleet.restarts)
     yield "from kill -9 to recovery", _list_spread(storm.fleet.recoveries_s)
     yield "faults", _list_counts(report.faults)
