@@ -205,11 +205,42 @@ class OrderQueue:
         reason = "ordered again on request" if rebuy else "retried on request"
         state = State.QUEUED if stage is Stage.CREATE else stage.state
         move = Move(run, By.person(by), state, stage, reason, facts, enters_stage=True, next_stage=stage)
+        await self._move_ended(move)
+        return await self.store.get(run_id)
+
+    async def revalidate(self, run_id: str, *, by: str = "") -> Run:
+        """Let the fleet validate the files of a run once more, and fetch again what is missing or wrong.
+
+        Nothing is bought. What Planet no longer offers (an order is kept for 90 days) cannot be fetched again.
+
+        Raises:
+            NotPossible: the run has delivered no files to this fleet.
+            RunNotFound: there is no such run.
+        """
+        run = await self.store.get(run_id)
+        if not run.state.has_files or run.order_id is None or not run.files_total:
+            raise NotPossible(run_id, f"it is {run.state}, and has delivered no files to validate")
+        facts = dict.fromkeys(("error", "cancel_requested", "deadline_at", "refetches"))
+        stage = Stage.VALIDATE
+        await self._move_ended(
+            Move(
+                run,
+                By.person(by),
+                stage.state,
+                stage,
+                "validated again on request",
+                facts,
+                enters_stage=True,
+                next_stage=stage,
+            )
+        )
+        return await self.store.get(run_id)
+
+    async def _move_ended(self, move: Move) -> None:
         try:
             await self.store.move(move)
         except Fenced as error:
-            raise NotPossible(run_id, "somebody else moved it in this moment; look at it again") from error
-        return await self.store.get(run_id)
+            raise NotPossible(move.run.run_id, "somebody else moved it in this moment; look at it again") from error
 
     async def events(self, after: str | None = None) -> AsyncIterator[Event]:
         """Every move of every run as it happens, from the event id `after` on, or from now."""

@@ -116,7 +116,8 @@ class Source:
         if self._renew is None or self._renewals >= MAX_RENEWALS:
             raise expired
         self._renewals += 1
-        self._location = await self._renew()
+        with self.budget.excused():  # it has a budget of its own, and may wait for Planet to activate an asset
+            self._location = await self._renew()
 
     async def _drop_peeked(self) -> None:
         self._peeked = None

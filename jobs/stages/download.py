@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jobs.abreast import abreast
 from jobs.context import StageContext
 from jobs.orders import order_id_of, read_order, state_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import Facts, FileRecord, Run, Stage, State
-from jobs.stages.abreast import abreast
 from jobs.watch import judge
 from planet_sdk.delivery import Delivery, DeliveryFile
 from planet_sdk.exceptions import ClientError

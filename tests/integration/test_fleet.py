@@ -222,6 +222,28 @@ async def test_a_second_worker_finishes_what_a_stopped_one_began(fleet: Fleet) -
     assert "bytes=400-" in {asked for ranges in fleet.simulator.report().ranges.values() for asked in ranges}
 
 
+async def test_what_was_damaged_after_delivery_is_fetched_again_without_another_order(fleet: Fleet) -> None:
+    await fleet.start_worker()
+    handle = await fleet.queue.submit(request())
+    await handle.result(timeout=60)
+    gone, wrong = [file for file in await handle.files() if file.path.endswith((".tif", ".xml"))][:2]
+    whole = {file.path: (fleet.folder / file.path).read_bytes() for file in (gone, wrong)}
+    (fleet.folder / gone.path).unlink()
+    (fleet.folder / wrong.path).write_bytes(b"?" * len(whole[wrong.path]))
+
+    await fleet.queue.revalidate(handle.run_id)
+
+    assert (await handle.result(timeout=60)).state is State.DONE
+    assert {path: (fleet.folder / path).read_bytes() for path in whole} == whole
+    assert list(fleet.simulator.report().orders.values()) == [1]
+
+
+async def test_a_run_without_files_cannot_be_validated_again(fleet: Fleet) -> None:
+    handle = await fleet.queue.submit(request())
+    with pytest.raises(NotPossible, match="delivered no files"):
+        await fleet.queue.revalidate(handle.run_id)
+
+
 async def test_the_same_key_never_buys_twice(fleet: Fleet) -> None:
     first, second = await asyncio.gather(*(fleet.queue.submit(request(), key="field-7") for _ in range(2)))
     assert first.run_id == second.run_id

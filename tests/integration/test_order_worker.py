@@ -42,21 +42,6 @@ async def test_a_failed_job_tells_its_error_and_the_worker_goes_on(redis: ArqRed
         assert await succeeded.result(timeout=10, poll_delay=0.02) == "ok"
 
 
-async def test_an_error_in_a_hook_does_not_end_the_worker(redis: ArqRedis, make_worker: MakeWorker) -> None:
-    """With plain arq it does, and the job's work is done twice."""
-
-    async def hook(_: Any) -> None:
-        raise RuntimeError("broken hook")
-
-    async def work(_: Any) -> str:
-        return "ok"
-
-    async with make_worker(arq_function("work", work), after_job_end=hook):
-        for _ in range(2):
-            job = await enqueue(redis, "work")
-            assert await job.result(timeout=10, poll_delay=0.02) == "ok"
-
-
 async def test_a_stopping_worker_hands_its_jobs_back_at_once_and_costs_them_no_try(
     redis: ArqRedis, make_worker: MakeWorker
 ) -> None:

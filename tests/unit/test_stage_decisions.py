@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.abreast import abreast
 from jobs.context import StageContext
 from jobs.destination import open_destination
 from jobs.ending import reason_to_end
 from jobs.orders import facts_of, find_orders, read_order, valid_id
 from jobs.outcomes import Advance, Finish
 from jobs.run import FailureKind, Stage, State, encode_facts
-from jobs.stages.abreast import abreast
 from jobs.stages.download import _folder, _missing_space
 from jobs.watch import judge
 from planet_sdk import OrdersClient

@@ -182,6 +182,33 @@ def failed(
     return command.show_failures(since, as_json=json)
 
 
+def verify(
+    targets: list[str] = typer.Argument(
+        None, metavar="[RUN|FOLDER...]", help="Ids of runs, or folders of orders: paths or URLs."
+    ),
+    every: bool = typer.Option(False, "--all", help="Every run that has delivered files."),
+    repair: bool = typer.Option(False, "--repair", help="Have what is missing or wrong fetched again; buys nothing."),
+    json: bool = _JSON,
+) -> int:
+    """Read delivered files again, and hold each against the manifest: missing, wrong size, wrong digest.
+
+    It reads on this machine: a destination on disk must be mounted here. A folder needs no Redis.
+
+    Examples:
+      planet-orders verify 8Z3KQ7
+      planet-orders verify orders/2887c43b-26be-4bec-8efe-cb9e94f0ef3d
+      planet-orders verify --all --repair
+
+    --json prints an array; each entry has
+      run_id, folder, files, bytes, problems (what is wrong, by file), error (why it could not be read), repairing
+
+    Exit status: 1 if a file is not as promised, or could not be read.
+    """
+    from worker.cli import verify as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    return command.verify(targets or [], every=every, repair=repair, as_json=json)
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     commands: dict[str, Callable[..., int]] = {
@@ -192,6 +219,7 @@ def add_to(app: typer.Typer) -> None:
         "cancel": cancel,
         "retry": retry,
         "failed": failed,
+        "verify": verify,
     }
     for name, command in commands.items():
         app.command(name, help=help_of(command))(command)

@@ -28,6 +28,7 @@ COMMANDS = [
     "cancel",
     "retry",
     "failed",
+    "verify",
     "worker",
     "web",
     "simulator",

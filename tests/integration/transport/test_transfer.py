@@ -350,6 +350,22 @@ async def test_what_a_failed_renewal_raises_is_raised(session: Session, api: Ori
     assert len(asked) == 1
 
 
+async def test_the_time_that_a_renewal_takes_is_not_the_storages(
+    session: Session, storage: Origin, link: str, time: Time, tmp_path: Path
+) -> None:
+    """Planet may need minutes to activate an asset again; what storage does after that is still tried again."""
+    storage.then("/scene.tif", Behaviour(status=410), Behaviour(status=503))
+
+    async def renew() -> str:
+        await time.sleep(2 * time.policy.max_elapsed_s)
+        return link
+
+    done = await transfer(session, link, tmp_path / "scene.tif", renew=renew)
+
+    assert done.path.read_bytes() == SCENE
+    assert storage.count("/scene.tif") == 3
+
+
 async def test_a_folder_under_the_final_name_is_found_before_anything_is_fetched(
     session: Session, api: Origin, link: str, tmp_path: Path
 ) -> None:
