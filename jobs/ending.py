@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from datetime import datetime
 from math import inf
+from typing import Any
 
 from jobs.context import StageContext
 from jobs.failures import after_failure
@@ -22,6 +23,7 @@ from jobs.orders import (
 )
 from jobs.outcomes import Again, Finish
 from jobs.run import Run, State
+from planet_sdk import OrdersClient
 from planet_sdk.exceptions import Conflict, MissingResource, PlanetError
 
 
@@ -88,12 +90,22 @@ async def _end_with_order(
     if order_state in DELIVERED_STATES | DEAD_STATES:
         return Finish(state, f"{why}; order {order_id} had ended at Planet already: {order_state}", facts=known)
     try:
-        order = await context.orders.cancel_order(order_id)
-    except Conflict:
-        return Finish(
-            state, f"{why}; order {order_id} is past the point where Planet cancels, and goes on there", facts=known
-        )
+        order, end = await _cancel(context.orders, order_id)
     except MissingResource:
         return Finish(state, f"{why}; Planet does not know order {order_id}", facts=known)
-    facts = {**known, **facts_of(order)}
-    return Finish(state, f"{why}; order {order_id} is cancelled at Planet", facts=facts)
+    return Finish(state, f"{why}; order {order_id} {end}", facts={**known, **facts_of(order)})
+
+
+async def _cancel(orders: OrdersClient, order_id: str) -> tuple[dict[str, Any], str]:
+    """Cancel the order if Planet lets us; returns it, and what has become of it."""
+    try:
+        return await orders.cancel_order(order_id), "is cancelled at Planet"
+    except Conflict:
+        order = await orders.get_order(order_id)
+    match state_of(order):
+        case "cancelled":  # by us, if the reply was lost
+            return order, "is cancelled at Planet"
+        case ended if ended in DELIVERED_STATES | DEAD_STATES:
+            return order, f"had ended at Planet already: {ended}"
+        case _:
+            return order, "is past the point where Planet cancels, and goes on there"

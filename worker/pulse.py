@@ -184,6 +184,8 @@ class Pulse:
                 self.last_redis_error = None
             except (RedisError, OSError) as error:
                 self.last_redis_error = f"{datetime.now(UTC):%H:%M:%S} {type(error).__name__}: {error}"
+            except Exception:  # the thread's edge: without it, all leases would run out
+                log.exception("pulse missed a beat")
             if self._stop.wait(every_s):
                 break
         self._report_the_end(redis)

@@ -128,6 +128,20 @@ async def test_an_order_that_runs_already_goes_on_and_the_reason_says_so(tmp_pat
         assert f"order {rig.run.order_id} is past the point where Planet cancels" in outcome.reason
 
 
+async def test_a_cancel_whose_reply_was_lost_is_seen_to_have_worked(slow: Rig) -> None:
+    """Planet refuses the second one, since the first has ended the order."""
+    await slow.step()
+    asked_to_cancel(slow)
+    slow.simulator.drop_reply("cancel")
+
+    assert isinstance(await slow.step(), Again)
+    outcome = await slow.step()
+
+    assert isinstance(outcome, Finish)
+    assert f"order {slow.run.order_id} is cancelled at Planet" in outcome.reason
+    assert slow.run.order_state == "cancelled"
+
+
 async def test_cancelling_before_anything_was_ordered_asks_planet_nothing(rig: Rig) -> None:
     asked_to_cancel(rig)
 
