@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-_ASK_EVERY_S = 10.0  # the two clocks part by less than a millisecond in this time, unless somebody sets one
+_ASK_EVERY_S = 30.0  # the two clocks part by a few milliseconds at most in this time, unless somebody sets one
 
 
 class ServerClock:

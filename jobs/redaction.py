@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["HIDDEN", "Redactor", "hide_password"]
@@ -49,6 +50,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         longest_first = sorted({each for each in secrets if len(each) >= _SECRET_MIN_CHARACTERS}, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._name = lru_cache(maxsize=1024)(self.text)  # there are few names, and each line has a dozen of them
 
     def text(self, text: str) -> str:
         """The same text without secrets."""
@@ -83,8 +85,13 @@ class Redactor:
 
     def mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
         """The same mapping without secrets."""
-        return {self.text(str(name)): self._named(str(name), value) for name, value in mapping.items()}
+        return {self._name(str(name)): self._named(str(name), value) for name, value in mapping.items()}
 
     def _named(self, name: str, value: Any) -> Any:
         is_plain = value is None or isinstance(value, bool | int | float)  # a count of tokens is no secret
-        return HIDDEN if not is_plain and _SECRET_NAME.search(name) else self.value(value)
+        return HIDDEN if not is_plain and _is_secret(name) else self.value(value)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name))

@@ -31,7 +31,7 @@ from worker.moment import Moment
 log = structlog.get_logger(__name__)
 
 _REMEMBERED_MS = 24 * 3600 * 1000  # a worker that stopped or vanished can be seen for a day
-_FORGET_EVERY_S = 3600
+_TIDY_EVERY_S = 3600
 _TICK_S = 0.25
 _A_MOMENT_S = 0.01
 
@@ -105,7 +105,7 @@ class Pulse:
         self._state = "running"
         self._tick = _Tick()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self._health_due = self._forget_due = 0.0
+        self._health_due = self._tidy_due = 0.0
         self.last_redis_error: str | None = None
 
     # In the event loop
@@ -230,17 +230,17 @@ class Pulse:
         jobs = self._jobs()
         line = self._arq_line(len(jobs), cast("int", redis.zcard(self._queue)))
         seconds = self._health_interval_s + 1 + self._lease_s / 4  # the beat may come that much late
+        now_ms = datetime.now(UTC).timestamp() * 1000
         with redis.pipeline(transaction=False) as pipe:
             pipe.hset(me, mapping=self._describe(jobs))
-            pipe.pexpire(me, _REMEMBERED_MS)
-            now_ms = datetime.now(UTC).timestamp() * 1000
             pipe.zadd(keys.WORKERS, {self._identity.name: now_ms})
-            if monotonic() >= self._forget_due:
-                pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
-                self._forget_due = monotonic() + _FORGET_EVERY_S
             pipe.psetex(keys.health(self._queue, self._identity.name), round(seconds * 1000), line)
             pipe.psetex(keys.health(self._queue), round(seconds * 1000), line)
-            pipe.execute()
+            is_new, *_ = pipe.execute()
+        if is_new or monotonic() >= self._tidy_due:  # what needs no repetition each time
+            redis.pexpire(me, _REMEMBERED_MS)
+            redis.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
+            self._tidy_due = monotonic() + _TIDY_EVERY_S
 
     def _report_the_end(self, redis: Redis) -> None:
         try:

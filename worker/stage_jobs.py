@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from arq.worker import Function, Retry, RetryJob, func
 
 from jobs import codec
 from jobs.context import Progress, StageContext, show_nobody, trust_lease
-from jobs.destination import open_destination
+from jobs.destination import Destination, open_destination
 from jobs.errors import DestinationError, Fenced, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
@@ -85,6 +85,7 @@ class StageJobs:
     disks: Disks | None = None
     pulse: Pulse | None = None
     successor: Successor | None = None
+    _open: Callable[[str], Destination] = field(default_factory=lambda: lru_cache(maxsize=64)(open_destination))
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
 
@@ -115,7 +116,7 @@ class StageJobs:
         """What a stage of this run has at hand."""
         return StageContext(
             orders=self.orders,
-            destination=open_destination(run.destination or self.destination),
+            destination=self._open(run.destination or self.destination),
             notebook=_Notebook(self.store, run, by),
             staging=self.staging,
             policy=self.policy,
