@@ -231,16 +231,20 @@ class Pulse:
         line = self._arq_line(len(jobs), cast("int", redis.zcard(self._queue)))
         seconds = self._health_interval_s + 1 + self._lease_s / 4  # the beat may come that much late
         now_ms = datetime.now(UTC).timestamp() * 1000
+        tidies = monotonic() >= self._tidy_due
         with redis.pipeline(transaction=False) as pipe:
             pipe.hset(me, mapping=self._describe(jobs))
+            if tidies:  # what needs no repetition each time
+                pipe.pexpire(me, _REMEMBERED_MS)
+                pipe.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
             pipe.zadd(keys.WORKERS, {self._identity.name: now_ms})
             pipe.psetex(keys.health(self._queue, self._identity.name), round(seconds * 1000), line)
             pipe.psetex(keys.health(self._queue), round(seconds * 1000), line)
             is_new, *_ = pipe.execute()
-        if is_new or monotonic() >= self._tidy_due:  # what needs no repetition each time
-            redis.pexpire(me, _REMEMBERED_MS)
-            redis.zremrangebyscore(keys.WORKERS, "-inf", now_ms - _REMEMBERED_MS)
+        if tidies:
             self._tidy_due = monotonic() + _TIDY_EVERY_S
+        elif is_new:  # the server has forgotten the key, and its lifetime with it
+            self._tidy_due = self._health_due = 0.0
 
     def _report_the_end(self, redis: Redis) -> None:
         try:
