@@ -27,6 +27,7 @@ def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "POSTs to create one", f"{report.requests.get('create', 0):,}"
     yield "orders bought twice", f"{len(twice) - hidden}" + (f", and {hidden} that Planet hid" if hidden else "")
     yield "runs by state", _list_counts({state: count for state, count in storm.counts.items() if count})
+    yield "set aside, then retried", str(storm.set_aside)
     yield "lost runs", str(storm.left)
     yield "files verified", f"{evidence.files:,} of {len(evidence.delivered):,} orders"
     yield "bad files", str(len(evidence.bad_files))

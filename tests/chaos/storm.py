@@ -42,6 +42,8 @@ class Storm:
     run_ids: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
     """Keys that were submitted a second time and did not find their run."""
+    set_aside: int = 0
+    """Runs that failed because their workers had been killed too often, and were retried, as failures.md says."""
     counts: dict[State, int] = field(default_factory=dict)
     seconds: float = 0
     _began_at: float = field(default_factory=monotonic)
@@ -123,6 +125,7 @@ class Storm:
             self.fleet.replace_the_dead()
             with suppress(RedisError, OSError):  # its server is being restarted
                 await self._count()
+                await self._retry_suspects()
             tell(self._progress())
             await asyncio.sleep(_LOOK_S)  # between two looks
 
@@ -132,6 +135,14 @@ class Storm:
             self.counts, self._moved_at = counts, monotonic()
         elif self.counts[State.WAITING] == self.left and monotonic() - self._moved_at > _STILL_FOR_S:
             wake_stuck_orders(self.simulator)
+
+    async def _retry_suspects(self) -> None:
+        """Once no other run is left, say of those that were set aside that they are innocent: the storm killed them."""
+        for run in [] if self.left else await self.queue.list(State.FAILED, limit=self.plan.orders):
+            if run.error is not None and run.error.type == "WorkerEnded":
+                await self.queue.retry(run.run_id)
+                self.set_aside += 1
+                self.counts[State.FAILED] -= 1
 
     def _progress(self) -> str:
         blows = sum(self.fleet.blows.values())
