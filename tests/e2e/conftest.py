@@ -35,7 +35,7 @@ class Desk:
 
     async def start_worker(self, name: str) -> subprocess.Popen[bytes]:
         process = self.processes.start("worker", ORDERS_WORKER_NAME=name)
-        await until(f"{name} is alive", lambda: self.worker(name))
+        await until(f"{name} is alive", lambda: self.worker(name), deadline_s=90)
         return process
 
     async def worker(self, name: str) -> WorkerView | None:
