@@ -22,7 +22,7 @@ from tests.stage_rig import request
 
 LEASE_S = 2.0
 SETTLE_S = 3.0
-RATES = {kind: 4 * round(rate) for kind, rate in PLANET_RATES.items()}  # more than Planet allows, so that a storm ends
+RATES = {kind: 10 * round(rate) for kind, rate in PLANET_RATES.items()}  # more than Planet allows, so that a storm ends
 _FREEZE_S = 1.5 * LEASE_S, LEASE_S + SETTLE_S + 3  # longer than a lease; some outlast the look-up of a lost order too
 _NOTED = datetime(2026, 1, 1, tzinfo=UTC)
 
