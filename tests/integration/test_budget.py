@@ -170,7 +170,7 @@ async def test_a_refusal_pauses_the_whole_fleet_and_lowers_its_pace(limiter: Mak
     await until("the refusal is known", lambda: pace(redis))
 
     assert await send(two) - refused_at > 1.4
-    assert await pace(redis) == 0.7
+    assert await pace(redis) == 0.8
 
 
 async def test_refusals_of_one_moment_are_one(limiter: MakeLimiter, redis: ArqRedis) -> None:
@@ -180,7 +180,20 @@ async def test_refusals_of_one_moment_are_one(limiter: MakeLimiter, redis: ArqRe
     await until("the refusal is known", lambda: pace(redis))
     await send(one)
 
-    assert await pace(redis) == 0.7
+    assert await pace(redis) == 0.8
+
+
+async def test_the_pace_recovers_when_refusals_stop(limiter: MakeLimiter, redis: ArqRedis) -> None:
+    """A twentieth of the whole each second; here the refusal was twenty seconds ago."""
+    one = limiter("p1", rate=1)
+    await send(one)
+    state = keys.budget("account", GET, "state")
+    seconds, _ = await redis.time()
+    known: dict[str | bytes, bytes | float | int | str] = {"pace": 0.1, "refused_at": (seconds - 20) * 1_000_000}
+    await cast("Awaitable[int]", redis.hset(state, mapping=known))
+
+    async with asyncio.timeout(8):  # at a tenth of the pace it would be ten seconds
+        await send(one)
 
 
 async def test_without_redis_each_process_keeps_to_its_share(unused_tcp_port: int) -> None:

@@ -9,8 +9,8 @@ local pace, refused_at = tonumber(state[2] or '1'), tonumber(state[3] or '0')
 
 -- Refusals of one moment are one: the requests were on their way together.
 if now - refused_at > 1000000 then
-  pace = math.min(1, pace + math.floor((now - refused_at) / 10000000) * 0.1) -- as in take_turn.lua
-  pace = math.max(tonumber(ARGV[2]), pace * 0.7)
+  pace = math.min(1, pace + (now - refused_at) / 1000000 * 0.05) -- as in take_turn.lua
+  pace = math.max(tonumber(ARGV[2]), pace * 0.8)
   redis.call('HSET', KEYS[1], 'pace', pace, 'refused_at', now)
 end
 local paused_until = math.max(tonumber(state[1] or '0'), now + ARGV[1])

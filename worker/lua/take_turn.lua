@@ -31,10 +31,10 @@ for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   end
 end
 
--- After refusals the pace is lower; each ten seconds without one give a tenth of the whole back.
+-- After a refusal the pace is lower; each second after it gives a twentieth of the whole back.
 local state = redis.call('HMGET', KEYS[5], 'paused_until', 'pace', 'refused_at')
 local pace = tonumber(state[2] or '1')
-if pace < 1 then pace = math.min(1, pace + math.floor((now - state[3]) / 10000000) * 0.1) end
+if pace < 1 then pace = math.min(1, pace + (now - state[3]) / 1000000 * 0.05) end
 
 -- A window of so many requests opens when the earliest of the last so many leaves it.
 local opens, most = tonumber(state[1] or '0'), 0
