@@ -58,7 +58,7 @@ class Plan:
 
     seed: int = 0
     orders: int = 1000
-    workers: int = 4
+    workers: int = 8
     kill_every_s: float | None = 5
     """None: no worker is struck."""
     blows: int | None = None
