@@ -75,8 +75,10 @@ class Storm:
             work.create_task(self._submit())
             work.create_task(self._strike(work))
             work.create_task(self._restart())
-            await self._watch(tell, patience_s)
-            self.fleet.over.set()
+            try:
+                await self._watch(tell, patience_s)
+            finally:  # also on Ctrl-C: nobody goes on looking for what will not come
+                self.fleet.over.set()
         self.seconds = monotonic() - self._began_at
         await self.fleet.stop()
 

@@ -29,7 +29,7 @@ _EXPECTED = {
     OrderState.CANCELLED: State.CANCELLED,
 }
 _SECRETS = re.compile(rb"key-that-no-log-may-show|X-Goog-Signature=[0-9a-f]{8}|token=ey")
-_OWN_FILE = ".planet-orders-disk"
+_OWN_FILES = ".planet-orders-"  # marks and probes; a kill may leave a second mark half made
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def nothing_lies_elsewhere(evidence: Evidence) -> Iterator[str]:
     storm = evidence.storm
     folders = {order.order_id for order in evidence.books}
     for path in _files_below(storm.destination):
-        if path.split("/")[0] not in folders and path != _OWN_FILE:
+        if path.split("/")[0] not in folders and not path.startswith(_OWN_FILES):
             yield f"{path} lies in no order's folder"
     for path in _files_below(storm.folder):
         if path.split("/")[0] not in {"orders", "data"} and not path.endswith(".log"):
