@@ -22,7 +22,7 @@ if job then
   elseif redis.call('ZSCORE', KEYS[3], job) then
     redis.call('ZADD', KEYS[3], now, job)
   end
-  redis.call('PUBLISH', KEYS[4], 'cancel:' .. job)
-  redis.call('PUBLISH', KEYS[4], 'job')
+  redis.pcall('PUBLISH', KEYS[4], 'cancel:' .. job)
+  redis.pcall('PUBLISH', KEYS[4], 'job')
 end
 return {'asked', job or ''}

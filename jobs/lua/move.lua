@@ -92,7 +92,8 @@ if move.next_job_id ~= '' then
     redis.call('ZADD', KEYS[7], now + move.take_ms, move.next_job_id)
   else
     redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
-    if move.delay_ms == 0 then redis.call('PUBLISH', KEYS[8], 'job') end
+    -- A bell that may not be rung, as an ACL can forbid it, must not end the script half-way: polling finds the job.
+    if move.delay_ms == 0 then redis.pcall('PUBLISH', KEYS[8], 'job') end
   end
 else
   drop('job_id')

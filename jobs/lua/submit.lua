@@ -44,7 +44,7 @@ for i = 2, #ARGV, 2 do
   answers[#answers + 1] = id
 end
 if not any_new then return answers end
-redis.call('PUBLISH', KEYS[5], 'job')
+redis.pcall('PUBLISH', KEYS[5], 'job') -- which an ACL may forbid; polling finds the job
 
 -- The first run of all: remember which server took it. The rest of this is in begin.lua.
 if redis.call('EXISTS', KEYS[6]) == 0 then

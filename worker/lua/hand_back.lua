@@ -18,5 +18,5 @@ if KEYS[4] ~= '' and redis.call('HGET', KEYS[4], 'job_id') == ARGV[2] then
     if tonumber(redis.call('HGET', KEYS[4], count) or '0') > 0 then redis.call('HINCRBY', KEYS[4], count, -1) end
   end
 end
-if delay == 0 then redis.call('PUBLISH', KEYS[5], 'job') end
+if delay == 0 then redis.pcall('PUBLISH', KEYS[5], 'job') end
 return 1
