@@ -144,7 +144,7 @@ async def test_arqs_check_finds_any_worker_and_each_of_them(redis: ArqRedis, mak
     async with make_worker(NOTHING, name="w1", health_interval_s=0.05):
         async with make_worker(NOTHING, name="w2", health_interval_s=0.05):
             for name in ("w1", "w2", None):
-                await until(f"{name or 'any worker'} is well", lambda name=name: is_well(name))  # type: ignore[misc]
+                await until(f"{name or 'any worker'} is well", lambda name=name: is_well(name))  # type: ignore[misc]  # mypy infers no lambda with a default
         assert not await is_well("w2")
         assert await is_well("w1")
 

@@ -25,18 +25,6 @@ REQUEST: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    with Simulator(SETTINGS) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def orders(simulator: Simulator) -> Iterator[httpx.Client]:
     with httpx.Client(auth=("mine", ""), base_url=f"{simulator.url}/compute/ops") as client:

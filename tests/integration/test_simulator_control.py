@@ -28,16 +28,7 @@ print("stopped", flush=True)
 """
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    with Simulator(SimulatorSettings(queued_s=1000, running_s=1000, rate_limits={}, scene_size_px=16)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.reset()
-    return running
+SETTINGS = SimulatorSettings(queued_s=1000, running_s=1000, rate_limits={}, scene_size_px=16)
 
 
 @pytest.fixture

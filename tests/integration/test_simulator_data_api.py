@@ -23,18 +23,6 @@ SETTINGS = SimulatorSettings(
 )
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    with Simulator(SETTINGS) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def data(simulator: Simulator) -> Iterator[httpx.Client]:
     with httpx.Client(auth=("mine", ""), base_url=f"{simulator.url}/data/v1") as client:

@@ -13,17 +13,13 @@ from planet_sdk.simulator import Simulator, SimulatorSettings
 DATA = bytes(range(256)) * 4
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Simulator]:
-    with Simulator(SimulatorSettings(queued_s=0, running_s=0, rate_limits={}, scene_size_px=16)) as simulator:
-        yield simulator
+SETTINGS = SimulatorSettings(queued_s=0, running_s=0, rate_limits={}, scene_size_px=16)
 
 
 @pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.reset()
-    running.put("scene.tif", DATA)
-    return running
+def simulator(simulator: Simulator) -> Simulator:
+    simulator.put("scene.tif", DATA)
+    return simulator
 
 
 @pytest.fixture
