@@ -1,7 +1,6 @@
 -- The server refused a request as one too many: everybody pauses, and goes on more slowly.
 -- KEYS: 1 the state: last turn, paused_until, pace, refused_at (hash)
 -- ARGV: 1 pause in µs  2 the lowest pace  3 life of the key in ms, beside the pause
--- Returns the pace, in thousandths, and the µs until the pause ends.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local state = redis.call('HMGET', KEYS[1], 'paused_until', 'pace', 'refused_at')
@@ -16,4 +15,3 @@ end
 local paused_until = math.max(tonumber(state[1] or '0'), now + ARGV[1])
 redis.call('HSET', KEYS[1], 'paused_until', string.format('%.0f', paused_until))
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] / 1000) + ARGV[3])
-return {math.floor(pace * 1000), paused_until - now}

@@ -59,7 +59,8 @@ if before == 0 and wait <= ahead then
   redis.call('ZREM', KEYS[3], owner)
   redis.call('HDEL', KEYS[4], owner)
 else
-  redis.call('HSET', KEYS[4], owner, now + math.min(wait, 1000000) + 500000) -- it asks each second, with half of one to be late
+  -- It asks again within a second, and may be half of one late.
+  redis.call('HSET', KEYS[4], owner, now + math.min(wait, 1000000) + 500000)
 end
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -most - 1)
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], math.ceil(wait / 1000) + ARGV[5]) end
