@@ -15,9 +15,11 @@ from jobs.errors import (
     SubmitUncertain,
     UnreadableRun,
 )
-from jobs.queue import OrderQueue, RunHandle, Submission
+from jobs.handles import RunHandle
+from jobs.queue import OrderQueue
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State, Transition
 from jobs.store import Event
+from jobs.submission import Submission
 
 __all__ = [
     "BadRequest",

@@ -6,51 +6,25 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ulid import ULID
-
 from jobs.connection import connect
-from jobs.destination import destination_url
 from jobs.embedded import EmbeddedValkey
-from jobs.errors import BadRequest, DestinationError, Fenced, KeyReused, NotPossible, Problem, ResultTimeout, RunFailed
+from jobs.errors import BadRequest, Fenced, KeyReused, NotPossible
+from jobs.handles import RunHandle
 from jobs.moves import By, Move, plan_move
 from jobs.new_runs import NewRun, in_doubt
 from jobs.outcomes import Finish
-from jobs.request import canonical, check_request, fingerprint
-from jobs.run import Facts, FileRecord, Run, Stage, State, Transition
+from jobs.resumption import plan_retry, plan_revalidation
+from jobs.run import Run, State
 from jobs.store import Event, RunStore
+from jobs.submission import Submission, as_submission, check_all
 
 T = TypeVar("T")
 
 _AT_ONCE = 100  # runs submitted in one round trip
-_CHECKED_AT_ONCE = 10  # requests checked before others in this process get their turn: about a millisecond
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One request with what goes with it.
-
-    Attributes:
-        request: the JSON that creates the order, as `planet_sdk.order_request.build_request` makes it.
-        key: makes the submission idempotent: the same key returns the same run, for as long as runs are kept.
-        destination: where the files end up, as a URL; without one, the fleet's own.
-        producer: who asks, for people to read.
-        batch_id: runs that were submitted together share it.
-        deadline: when the run expires if it has not ended by then.
-        allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
-    """
-
-    request: Mapping[str, Any]
-    key: str | None = None
-    destination: str | None = None
-    producer: str | None = None
-    batch_id: str | None = None
-    deadline: datetime | timedelta | None = None
-    allow_unknown: bool = False
 
 
 class OrderQueue:
@@ -105,7 +79,7 @@ class OrderQueue:
             KeyReused: the key belongs to a run with another request; nothing was written.
             SubmitUncertain: Redis went away or refused; says how to go on without ordering twice.
         """
-        (answer,) = await self.submit_many([_submission(request, options)])
+        (answer,) = await self.submit_many([as_submission(request, options)])
         if isinstance(answer, BadRequest | KeyReused):
             raise answer
         return answer
@@ -124,8 +98,8 @@ class OrderQueue:
         answers: list[RunHandle | BadRequest | KeyReused] = []
         sent: asyncio.Task[list[RunHandle | BadRequest | KeyReused]] | None = None
         try:
-            for chunk in _chunks([_submission(request, {}) for request in requests], _AT_ONCE):
-                checked = await _check_all(chunk)
+            for chunk in _chunks([as_submission(request, {}) for request in requests], _AT_ONCE):
+                checked = await check_all(chunk)
                 if sent:
                     answers += await sent
                 sent = asyncio.create_task(self._send(chunk, checked))
@@ -150,11 +124,11 @@ class OrderQueue:
     def _handle(self, submission: Submission, answer: str, run_id: str) -> RunHandle | KeyReused:
         if answer == "reused":
             return KeyReused(submission.key or "", run_id)
-        return RunHandle(self, run_id, created=answer == "created")
+        return RunHandle(self.store, run_id, created=answer == "created")
 
     def run(self, run_id: str) -> RunHandle:
         """Rebuild a handle from its id alone; asks nothing."""
-        return RunHandle(self, run_id, created=False)
+        return RunHandle(self.store, run_id, created=False)
 
     async def get(self, run_id: str) -> Run:
         """Read one run; raises RunNotFound if there is none."""
@@ -199,13 +173,7 @@ class OrderQueue:
             NotPossible: the run has not ended, is done, or could only go on with a new order.
             RunNotFound: there is no such run.
         """
-        run = await self.store.get(run_id)
-        stage, learnt = _resume_at(run, rebuy=rebuy)
-        facts = {"error": None, "cancel_requested": None, "deadline_at": None, "refetches": None, **learnt}
-        reason = "ordered again on request" if rebuy else "retried on request"
-        state = State.QUEUED if stage is Stage.CREATE else stage.state
-        move = Move(run, By.person(by), state, stage, reason, facts, enters_stage=True, next_stage=stage)
-        await self._move_ended(move)
+        await self._move_ended(plan_retry(await self.store.get(run_id), By.person(by), rebuy=rebuy))
         return await self.store.get(run_id)
 
     async def revalidate(self, run_id: str, *, by: str = "") -> Run:
@@ -217,23 +185,7 @@ class OrderQueue:
             NotPossible: the run has delivered no files to this fleet.
             RunNotFound: there is no such run.
         """
-        run = await self.store.get(run_id)
-        if not run.state.has_files or run.order_id is None or not run.files_total:
-            raise NotPossible(run_id, f"it is {run.state}, and has delivered no files to validate")
-        facts = dict.fromkeys(("error", "cancel_requested", "deadline_at", "refetches"))
-        stage = Stage.VALIDATE
-        await self._move_ended(
-            Move(
-                run,
-                By.person(by),
-                stage.state,
-                stage,
-                "validated again on request",
-                facts,
-                enters_stage=True,
-                next_stage=stage,
-            )
-        )
+        await self._move_ended(plan_revalidation(await self.store.get(run_id), By.person(by)))
         return await self.store.get(run_id)
 
     async def _move_ended(self, move: Move) -> None:
@@ -247,144 +199,6 @@ class OrderQueue:
         async for event in self.store.events(after or await self.store.last_event_id()):
             if event:
                 yield event
-
-
-class RunHandle:
-    """One run, seen from outside. It holds nothing but the id: rebuild it with OrderQueue.run(run_id)."""
-
-    def __init__(self, queue: OrderQueue, run_id: str, *, created: bool) -> None:
-        self._queue = queue
-        self.run_id = run_id
-        self.created = created  # False: the key had this run already
-
-    def __repr__(self) -> str:
-        return f"RunHandle({self.run_id!r})"
-
-    async def status(self) -> Run:
-        """The run as it is now."""
-        return await self._queue.get(self.run_id)
-
-    async def history(self) -> list[Transition]:
-        """Its transitions, oldest first."""
-        return await self._queue.store.history(self.run_id)
-
-    async def files(self) -> list[FileRecord]:
-        """The files of its order, as far as they are known."""
-        return await self._queue.store.files(self.run_id)
-
-    async def log(self) -> list[dict[str, Any]]:
-        """The last log lines of its stages that failed, oldest first: each an event with its fields."""
-        return await self._queue.store.log(self.run_id)
-
-    async def result(self, timeout: float | None = None) -> Run:  # noqa: ASYNC109 — arq's Job.result has this name too
-        """Wait until the run has ended and return it, its files being at its destination.
-
-        Arguments:
-            timeout: seconds to wait; None for as long as it takes.
-
-        Raises:
-            RunFailed: it ended without its files; the error carries the run.
-            ResultTimeout: the time was up; the run goes on.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                run = await self._ended()
-        except TimeoutError as error:
-            state = (await self.status()).state
-            raise ResultTimeout(self.run_id, timeout or 0, state) from error
-        if not run.state.has_files:
-            raise RunFailed(run)
-        return run
-
-    async def _ended(self) -> Run:
-        """Read the record only when the event stream gives reason to, and now and then in case it was trimmed."""
-        store = self._queue.store
-        after = await store.last_event_id()
-        run = await self.status()
-        if run.state.is_final:
-            return run
-        async for event in store.events(after):
-            if event is None or (event.run_id == self.run_id and event.state.is_final):
-                run = await self.status()
-                if run.state.is_final:
-                    return run
-        raise AssertionError("an event stream does not end")
-
-
-def _submission(request: Mapping[str, Any] | Submission, options: Mapping[str, Any]) -> Submission:
-    return request if isinstance(request, Submission) else Submission(request, **options)
-
-
-async def _check_all(chunk: Sequence[Submission]) -> list[NewRun | BadRequest]:
-    """What the store writes for each, or what is wrong with it; the loop goes on turning meanwhile."""
-    checked: list[NewRun | BadRequest] = []
-    for submission in chunk:
-        if len(checked) % _CHECKED_AT_ONCE == 0:
-            await asyncio.sleep(0)
-        checked.append(_check(submission))
-    return checked
-
-
-def _check(submission: Submission) -> NewRun | BadRequest:
-    try:
-        request = check_request(submission.request, allow_unknown=submission.allow_unknown)
-        destination = _destination(submission.destination)
-        deadline_at = _deadline_at(submission.deadline)
-    except BadRequest as error:
-        return error
-    run_id = str(ULID())
-    text = canonical(request)
-    facts = {
-        "run_id": run_id,
-        "name": request["name"],
-        "request": text,
-        "key": submission.key,
-        "destination": destination,
-        "producer": submission.producer,
-        "batch_id": submission.batch_id,
-        "deadline_at": deadline_at,
-    }
-    return NewRun(run_id, facts, fingerprint(text), submission.key)
-
-
-def _destination(destination: str | None) -> str | None:
-    try:
-        return destination_url(destination) if destination else None
-    except DestinationError as error:
-        raise BadRequest([Problem("destination", str(error))]) from error
-
-
-def _deadline_at(deadline: datetime | timedelta | None) -> datetime | None:
-    if deadline is None:
-        return None
-    now = datetime.now(UTC)
-    if isinstance(deadline, timedelta):
-        deadline = now + deadline
-    if deadline.tzinfo is None:
-        raise BadRequest([Problem("deadline", "it has no time zone; use datetime.now(UTC) + timedelta(…)")])
-    if deadline <= now:
-        raise BadRequest([Problem("deadline", f"{deadline.isoformat()} is past already")])
-    return deadline
-
-
-def _resume_at(run: Run, *, rebuy: bool) -> tuple[Stage, Facts]:
-    """Where an ended run goes on, and what of it starts afresh."""
-    if not run.state.is_final:
-        raise NotPossible(run.run_id, f"it has not ended, it is {run.state}; cancel it first")
-    if run.state is State.DONE:
-        raise NotPossible(run.run_id, "it is done; submit the request anew to order it again")
-    if rebuy:
-        fresh = ("order_id", "order_state", "order_message", "error_hints", "intent_at", "files_total", "bytes_total")
-        none_yet = ("files_done", "bytes_done")
-        return Stage.CREATE, {"rebuys": run.rebuys + 1, **dict.fromkeys((*fresh, *none_yet))}
-    if run.order_state in {"failed", "cancelled"}:
-        raise NotPossible(
-            run.run_id,
-            f"order {run.order_id} is {run.order_state} at Planet; only a new order helps: retry with rebuy (--rebuy)",
-        )
-    if run.order_id is None:
-        return Stage.CREATE, {}
-    return (run.stage if run.stage in {Stage.DOWNLOAD, Stage.VALIDATE} else Stage.WAIT), {}
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

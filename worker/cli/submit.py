@@ -14,10 +14,11 @@ from ulid import ULID
 
 from jobs.destination import DestinationError, destination_url, open_destination
 from jobs.errors import BadRequest, KeyReused, SubmitUncertain
-from jobs.queue import RunHandle, Submission
+from jobs.handles import RunHandle
 from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
+from jobs.submission import Submission
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.follow import follow_to_end

@@ -16,9 +16,11 @@ from arq.connections import ArqRedis
 from rich.console import Console
 
 from jobs.connection import connect
-from jobs.queue import OrderQueue, RunHandle, Submission
+from jobs.handles import RunHandle
+from jobs.queue import OrderQueue
 from jobs.run import Run
 from jobs.store import RunStore
+from jobs.submission import Submission
 from worker.board import add_progress, open_console
 from worker.cli.exits import Exit
 from worker.demo.fleet import Fleet, ask, start_fleet

@@ -1,0 +1,71 @@
+"""A run as its producer sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from jobs.errors import ResultTimeout, RunFailed
+from jobs.run import FileRecord, Run, Transition
+from jobs.store import RunStore
+
+
+class RunHandle:
+    """One run, seen from outside. It holds nothing but the id: rebuild it with OrderQueue.run(run_id)."""
+
+    def __init__(self, store: RunStore, run_id: str, *, created: bool) -> None:
+        self._store = store
+        self.run_id = run_id
+        self.created = created  # False: the key had this run already
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.run_id!r})"
+
+    async def status(self) -> Run:
+        """The run as it is now."""
+        return await self._store.get(self.run_id)
+
+    async def history(self) -> list[Transition]:
+        """Its transitions, oldest first."""
+        return await self._store.history(self.run_id)
+
+    async def files(self) -> list[FileRecord]:
+        """The files of its order, as far as they are known."""
+        return await self._store.files(self.run_id)
+
+    async def log(self) -> list[dict[str, Any]]:
+        """The last log lines of its stages that failed, oldest first: each an event with its fields."""
+        return await self._store.log(self.run_id)
+
+    async def result(self, timeout: float | None = None) -> Run:  # noqa: ASYNC109 — arq's Job.result has this name too
+        """Wait until the run has ended and return it, its files being at its destination.
+
+        Arguments:
+            timeout: seconds to wait; None for as long as it takes.
+
+        Raises:
+            RunFailed: it ended without its files; the error carries the run.
+            ResultTimeout: the time was up; the run goes on.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                run = await self._ended()
+        except TimeoutError as error:
+            state = (await self.status()).state
+            raise ResultTimeout(self.run_id, timeout or 0, state) from error
+        if not run.state.has_files:
+            raise RunFailed(run)
+        return run
+
+    async def _ended(self) -> Run:
+        """Read the record only when the event stream gives reason to, and now and then in case it was trimmed."""
+        after = await self._store.last_event_id()
+        run = await self.status()
+        if run.state.is_final:
+            return run
+        async for event in self._store.events(after):
+            if event is None or (event.run_id == self.run_id and event.state.is_final):
+                run = await self.status()
+                if run.state.is_final:
+                    return run
+        raise AssertionError("an event stream does not end")
