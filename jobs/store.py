@@ -30,6 +30,7 @@ from jobs.run import (
     Transition,
     encode_facts,
 )
+from jobs.together import Together
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -68,6 +69,7 @@ class RunStore:
         self.queue = queue
         self.lifetimes = lifetimes or Lifetimes()
         self._clock = ServerClock(redis)
+        self._together = Together(redis)
         self._submit, self._begin, self._note, self._move, self._ask_cancel = (
             script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
         )
@@ -128,7 +130,8 @@ class RunStore:
             UnreadableRun: its record is damaged, or of a newer version: then nothing was counted.
         """
         with _bad_data_as_unreadable(run_id):
-            answer = await self._begin(
+            answer = await self._together.run(
+                self._begin,
                 keys=[
                     keys.run(run_id),
                     keys.history(run_id),
@@ -164,7 +167,8 @@ class RunStore:
             "fields": encode_facts(facts),
             "files": {path: record.model_dump_json(exclude_none=True) for path, record in (files or {}).items()},
         }
-        answer = await self._note(
+        answer = await self._together.run(
+            self._note,
             keys=[
                 keys.run(run.run_id),
                 keys.files(run.run_id),
@@ -188,7 +192,8 @@ class RunStore:
             Fenced: whoever asks may not, or no longer; nothing was changed.
         """
         run, job_id = move.run, move.run.job_id
-        what, *pairs = await self._move(
+        what, *pairs = await self._together.run(
+            self._move,
             keys=[
                 keys.run(run.run_id),
                 keys.history(run.run_id),
