@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, assert_never
-from uuid import uuid4
 
 from jobs import codec
+from jobs.json_text import to_json
 from jobs.outcomes import Advance, Again, Finish, Outcome, Park
 from jobs.run import Facts, Run, Stage, State, encode_facts
 
@@ -30,7 +30,7 @@ _STAGES = frozenset(stage.value for stage in Stage)
 
 def job_payload(stage: Stage, run_id: str, now_ms: int) -> bytes:
     """arq's payload of a stage's job: the id of the run, and nothing that could grow stale."""
-    return codec.dumps({"t": None, "f": stage.value, "a": [run_id], "k": {}, "et": now_ms})
+    return codec.dumps_quickly({"t": None, "f": stage.value, "a": [run_id], "k": {}, "et": now_ms})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Move:
     result: bytes = b""
     take_s: float = 0  # above 0: the owner takes the next job on, with a lease of so many seconds
     log: tuple[str, ...] = ()  # lines to keep with the run: JSON, without secrets
-    id: str = field(default_factory=lambda: uuid4().hex)
+    id: str = field(default_factory=lambda: token_hex(16))
 
     @property
     def next_job_id(self) -> str:
@@ -95,7 +95,7 @@ class Move:
     def as_json(self, *, now_ms: int, state_prefix: str, job_ms: int, result_ms: int, retention_ms: int) -> str:
         """The script's argument."""
         payload = job_payload(self.next_stage, self.run.run_id, now_ms).decode() if self.next_stage else ""
-        return json.dumps(
+        return to_json(
             {
                 "id": self.id,
                 "run_id": self.run.run_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from redis.exceptions import RedisError
 
 from jobs import keys
 from jobs.errors import SubmitUncertain
+from jobs.json_text import to_json
 from jobs.moves import job_id_of, job_payload
 from jobs.redaction import hide_password
 from jobs.run import Facts, Stage, State, encode_facts
@@ -49,7 +49,7 @@ class NewRun:
             "key": keys.producer_key(self.key) if self.key else "",
             "fields": {name: text for name, text in fields.items() if text},
         }
-        return json.dumps(run), request
+        return to_json(run), request
 
 
 def parcels(runs: Iterable[NewRun], now_ms: int) -> Iterator[list[str]]:

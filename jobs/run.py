@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
 from jobs.errors import UnreadableRun
+from jobs.json_text import to_json
 
 RECORD_VERSION = 1  # raise it when older workers would misunderstand a record; new fields alone they pass over
 
@@ -93,7 +94,7 @@ def _instant(value: Any) -> Any:
 
 
 def _from_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str | bytes) else value
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 def to_ms(instant: datetime) -> int:
@@ -221,7 +222,7 @@ def _encode(name: str, value: Any) -> str:
         case BaseModel():
             return value.model_dump_json()
         case dict() | list():
-            return json.dumps(value, separators=(",", ":"))
+            return to_json(value)
         case _:
             return str(value)
 

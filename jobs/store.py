@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from jobs import keys
 from jobs.clock import ServerClock
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
+from jobs.json_text import to_json
 from jobs.moves import By, Move
 from jobs.new_runs import NewRun, parcels
 from jobs.poison import is_bad_data
@@ -175,7 +176,7 @@ class RunStore:
                 keys.in_progress(job_id),
                 keys.order(order_id) if order_id else "",
             ],
-            args=[run.run_id, job_id, by.owner, run.starts, json.dumps(what)],
+            args=[run.run_id, job_id, by.owner, run.starts, to_json(what)],
         )
         if answer != b"noted":
             raise Fenced(job_id, answer.decode())

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _RING_LENGTH = 4  # RFC 7946, 3.1.6: a linear ring has four or more positions, the first again as the last
+_PLANE = 2  # numbers of a position without height
 _LINE_LENGTH = 2
 _NUMBER, _SEQUENCE = (int, float), (list, tuple)  # made once: an area has thousands of positions
 
@@ -162,6 +163,10 @@ def _is_geometry(value: object) -> bool:
 
 
 def _check_position(value: object) -> None:
+    if type(value) is list and len(value) == _PLANE:  # as nearly all are, and there may be 100,000 of them
+        east, north = value
+        if type(east) is float and type(north) is float and math.isfinite(east) and math.isfinite(north):
+            return
     numbers = _sequence(value, "a position")
     if len(numbers) not in (2, 3):
         raise GeoJSONError(f"a position has 2 or 3 numbers, not {len(numbers)}")

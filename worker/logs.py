@@ -7,7 +7,6 @@ not go through `logging` on their way, which would cost a stage as much as its c
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
@@ -18,6 +17,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from jobs.json_text import to_json
 from jobs.redaction import Redactor
 from worker.log_tail import remember_line
 
@@ -116,8 +116,7 @@ class _Lines:
 
 
 def _json_renderer() -> Processor:
-    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once: json.dumps would make it each time
-    return lambda _logger, _method, event: encode(event)
+    return lambda _logger, _method, event: to_json(event, str)
 
 
 def _console_renderer(*, colors: bool) -> Processor:

@@ -248,5 +248,5 @@ def result_for_arq(
         ref=job_id,
         queue_name=queue,
         job_id=job_id,
-        serializer=codec.dumps,
+        serializer=codec.dumps_quickly,
     )

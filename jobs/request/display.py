@@ -9,16 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 HIDDEN = "(hidden)"
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # for numbers that orjson does not write
 
 _SECRET_KEY = re.compile(r"secret|token|passw|credential|access_key|api_?key|authorization|private", re.IGNORECASE)
 
 
 def canonical(request: Mapping[str, Any]) -> str:
     """The request's JSON: the same text for the same request, whatever the order of its keys."""
-    return _CANONICAL.encode(request)
+    try:
+        return orjson.dumps(request, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return _CANONICAL.encode(request)
 
 
 def fingerprint(canonical_request: str) -> str:
