@@ -110,7 +110,7 @@ class SubmitUncertain(JobsError):
         some = ", ".join(run_ids[:3]) + (", …" if len(run_ids) > 3 else "")  # noqa: PLR2004 — enough to find the others
         super().__init__(
             f"whether {some} was taken is not known ({why}); submit again with the same key, which never orders twice; "
-            "without a key, look whether it is there before you submit it again"
+            "without a key, a request is not ordered twice within days, unless `again` asks for it"
         )
         self.run_ids, self.why = tuple(run_ids), why
 

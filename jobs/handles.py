@@ -13,10 +13,11 @@ from jobs.store import RunStore
 class RunHandle:
     """One run, seen from outside. It holds nothing but the id: rebuild it with OrderQueue.run(run_id)."""
 
-    def __init__(self, store: RunStore, run_id: str, *, created: bool) -> None:
+    def __init__(self, store: RunStore, run_id: str, *, created: bool, ordered_before: bool = False) -> None:
         self._store = store
         self.run_id = run_id
-        self.created = created  # False: the key had this run already
+        self.created = created  # False: the key or the request had this run already
+        self.ordered_before = ordered_before  # True: the same request was submitted lately, without this key
 
     def __repr__(self) -> str:
         return f"RunHandle({self.run_id!r})"

@@ -6,7 +6,8 @@
     orders:history:{run_id}        list    as its run                          submit, begin, move
     orders:files:{run_id}          hash    as its run                          note
     orders:log:{run_id}            list    `retention` after its last line     move, of a stage that failed
-    orders:key:{sha256 of a key}   string  as its run                          submit, move
+    orders:key:{sha256 of a key}   string  as its run; another's run: 90 days  submit, move
+    orders:same:{fingerprint}      string  90 days after it was submitted      submit
     orders:order:{order_id}        string  as its run                          note, move
     orders:runs                    zset    permanent; run_id by creation       submit, sweep
     orders:runs:{state}            zset    permanent; run_id by last move      submit, begin, move, sweep
@@ -89,6 +90,11 @@ def log(run_id: str) -> str:
 def producer_key(key: str) -> str:
     """Which run a producer's key belongs to."""
     return f"{PREFIX}:key:{_digest(key)}"
+
+
+def same_request(fingerprint: str) -> str:
+    """The newest run of a request, by which the same request is known again."""
+    return f"{PREFIX}:same:{fingerprint}"
 
 
 def order(order_id: str) -> str:

@@ -28,12 +28,14 @@ class NewRun:
         facts: fields of its record, the request among them.
         fingerprint: by which a request is known again.
         key: the producer's, if there is one: the same key is the same run.
+        once: do not write it where a run has ordered the same lately, or is about to.
     """
 
     run_id: str
     facts: Facts
     fingerprint: str
     key: str | None = None
+    once: bool = False
 
     def as_arguments(self, now_ms: int) -> tuple[str, str]:
         """Two texts: the run as JSON, and its request, which may be long, as it will be kept."""
@@ -47,6 +49,7 @@ class NewRun:
             "payload": job_payload(Stage.CREATE, self.run_id, now_ms).decode(),
             "fingerprint": self.fingerprint,
             "key": keys.producer_key(self.key) if self.key else "",
+            "once": self.once,
             "fields": {name: text for name, text in fields.items() if text},
         }
         return to_json(run), request

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -19,7 +19,7 @@ from jobs.new_runs import NewRun, in_doubt
 from jobs.outcomes import Finish
 from jobs.resumption import plan_retry, plan_revalidation
 from jobs.run import Run, State
-from jobs.store import Event, RunStore
+from jobs.store import Event, Lifetimes, RunStore
 from jobs.submission import Submission, as_submission, check_all
 
 T = TypeVar("T")
@@ -42,7 +42,12 @@ class OrderQueue:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, url: str | None = None, *, queue: str = "arq:queue", data_dir: Path | None = None
+        cls,
+        url: str | None = None,
+        *,
+        queue: str = "arq:queue",
+        data_dir: Path | None = None,
+        same_request_days: float = 7,
     ) -> AsyncIterator[Self]:
         """The queue of a fleet, as long as the block runs.
 
@@ -51,6 +56,8 @@ class OrderQueue:
                 the data folder, which is started if need be.
             queue: arq's queue, as `ORDERS_QUEUE_NAME` names it for the workers.
             data_dir: the data folder; without one, `ORDERS_DATA_DIR`, or `.planet-orders` in the working directory.
+            same_request_days: how long after a run's end its very request is not ordered again, at most 90; 0: it
+                always is. `ORDERS_SAME_REQUEST_DAYS` is the same for the command line.
 
         Raises:
             RedisUnavailable, EmbeddedUnavailable: there is no usable Redis.
@@ -61,7 +68,8 @@ class OrderQueue:
         try:
             redis = await connect(url or (valkey.url if valkey else ""), queue_name=queue)
             try:
-                yield cls(RunStore(redis, queue=queue))
+                lifetimes = Lifetimes(same_request=timedelta(days=same_request_days))
+                yield cls(RunStore(redis, queue=queue, lifetimes=lifetimes))
             finally:
                 await redis.aclose()
         finally:
@@ -71,8 +79,9 @@ class OrderQueue:
     async def submit(self, request: Mapping[str, Any] | Submission, **options: Any) -> RunHandle:
         """Put one request into the queue; `options` are the fields of Submission.
 
-        The run and its first job are written in one transaction. With a `key` the call is idempotent; without one, a
-        repeated call is a second run, and a second order.
+        The run and its first job are written in one transaction. With a `key` the call is idempotent for as long as
+        runs are kept. The very same request, its name included, is not ordered a second time while its run goes on, nor
+        within a week after its end, unless `again` asks for it: the handle is that run's.
 
         Raises:
             BadRequest: the request cannot be ordered; nothing was written.
@@ -124,7 +133,7 @@ class OrderQueue:
     def _handle(self, submission: Submission, answer: str, run_id: str) -> RunHandle | KeyReused:
         if answer == "reused":
             return KeyReused(submission.key or "", run_id)
-        return RunHandle(self.store, run_id, created=answer == "created")
+        return RunHandle(self.store, run_id, created=answer == "created", ordered_before=answer == "bought")
 
     def run(self, run_id: str) -> RunHandle:
         """Rebuild a handle from its id alone; asks nothing."""

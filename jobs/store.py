@@ -60,6 +60,7 @@ class Lifetimes:
     retention: timedelta = timedelta(days=90)  # a run after its end: as long as Planet keeps an order
     result: timedelta = timedelta(hours=1)  # arq's result of a stage's job
     job: timedelta = timedelta(days=90)  # a job's payload: no run may outlive its job
+    same_request: timedelta = timedelta(days=7)  # after a run's end, for which its request is not ordered again
 
 
 class RunStore:
@@ -88,9 +89,18 @@ class RunStore:
         return answer
 
     async def submit_many(self, runs: Iterable[NewRun]) -> list[tuple[str, str]]:
-        """Submit several runs, up to a hundred in one transaction; each has its own answer, as from submit()."""
-        prefixes = {"run": keys.run(""), "history": keys.history(""), "job": keys.job("")}
-        shared = json.dumps({**prefixes, "job_ms": ms(self.lifetimes.job)})
+        """Submit several runs, up to a hundred in one transaction; each has its own answer, as from submit().
+
+        For a run that is to be written `once`, that may also be ("bought", the run that has ordered the same lately).
+        """
+        prefixes = {
+            "run": keys.run(""),
+            "history": keys.history(""),
+            "job": keys.job(""),
+            "same": keys.same_request(""),
+        }
+        lives = {"job_ms": ms(self.lifetimes.job), "same_ms": ms(self.lifetimes.same_request)}
+        shared = json.dumps({**prefixes, **lives})
         bell = keys.bell(self.queue)
         answers: list[tuple[str, str]] = []
         for texts in parcels(runs, now_ms()):

@@ -30,6 +30,7 @@ class Submission:
         batch_id: runs that were submitted together share it.
         deadline: when the run expires if it has not ended by then.
         allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
+        again: order it even if the very same request was ordered within the last days; otherwise that run is returned.
     """
 
     request: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Submission:
     batch_id: str | None = None
     deadline: datetime | timedelta | None = None
     allow_unknown: bool = False
+    again: bool = False
 
 
 def as_submission(request: Mapping[str, Any] | Submission, options: Mapping[str, Any]) -> Submission:
@@ -75,7 +77,7 @@ def _check(submission: Submission) -> NewRun | BadRequest:
         "batch_id": submission.batch_id,
         "deadline_at": deadline_at,
     }
-    return NewRun(run_id, facts, fingerprint(text), submission.key)
+    return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again)
 
 
 def _destination(destination: str | None) -> str | None:

@@ -1,14 +1,16 @@
-"""Which Redis the fleet of these settings has."""
+"""Which Redis the fleet of these settings has, and how long things stay in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from jobs.embedded import EmbeddedValkey
+from jobs.store import Lifetimes
 from worker.settings import Settings
 
-__all__ = ["open_redis"]
+__all__ = ["lifetimes_of", "open_redis"]
 
 
 @contextmanager
@@ -25,3 +27,10 @@ def open_redis(settings: Settings) -> Iterator[str]:
         return
     with EmbeddedValkey(settings.data_dir) as valkey:
         yield valkey.url
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """How long runs are kept, and for how long their requests are known again."""
+    return Lifetimes(
+        retention=timedelta(days=settings.retention_days), same_request=timedelta(days=settings.same_request_days)
+    )

@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -19,11 +18,12 @@ from jobs.destination import open_destination
 from jobs.errors import RedisUnavailable
 from jobs.policy import Policy
 from jobs.run import Stage
-from jobs.store import Lifetimes, RunStore
+from jobs.store import RunStore
 from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.auth import AuthType, default_auth
 from worker.budget import FleetLimiter, account_of, read_rates
 from worker.claims import REDIS_AWAY
+from worker.connection import lifetimes_of
 from worker.errors import AnotherFleet
 from worker.hosts import Disks
 from worker.identity import Identity
@@ -119,11 +119,6 @@ def assemble(
         stop_wait_s=settings.stop_wait_s,
     )
     return worker, Watcher(stages, lease_s=settings.lease_s)
-
-
-def lifetimes_of(settings: Settings) -> Lifetimes:
-    """How long runs are kept."""
-    return Lifetimes(retention=timedelta(days=settings.retention_days))
 
 
 def policy_of(settings: Settings) -> Policy:

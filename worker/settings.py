@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         default=90, description="how long a finished run, and its key, are kept; Planet keeps orders this long"
     )
+    same_request_days: Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)] = Field(
+        default=7, description="how long after a run's end its very request is not ordered again; 0: it always is"
+    )
 
     # Logs and web
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(

@@ -1,8 +1,11 @@
--- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to.
+-- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to, or that
+-- have ordered the very same.
 -- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server
--- ARGV: 1 JSON {run, history, job = prefixes of keys, job_ms = job's life}  2.. for each run two: JSON {id, job_id,
---       payload, fingerprint, key = the producer key or '', fields = {name = text}} and its request
--- Returns for each run 'created', 'known' or 'reused' (the key's run has another request), and the id of the run.
+-- ARGV: 1 JSON {run, history, job, same = prefixes of keys, job_ms = job's life, same_ms = how long after a run's end the
+--       same request is that run}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the producer key or
+--       '', once = not if a run has the same request, fields = {name = text}} and its request
+-- Returns for each run 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
+-- key has the same request), and the id of the run.
 local shared = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -11,6 +14,7 @@ local answers, any_new = {}, false
 
 local function write(run, request)
   if run.key ~= '' then redis.call('SET', run.key, run.id) end
+  redis.call('SET', shared.same .. run.fingerprint, run.id, 'PX', shared.job_ms)
   local fields = {'request', request, 'fingerprint', run.fingerprint, 'job_id', run.job_id, 'created_at', now,
                   'updated_at', now}
   for name, text in pairs(run.fields) do
@@ -28,17 +32,38 @@ local function write(run, request)
   any_new = true
 end
 
+-- The run that has ordered the same, or is about to: not one that ended without an order, or longer than same_ms ago.
+local function find_same(fingerprint)
+  local id = redis.call('GET', shared.same .. fingerprint)
+  if not id then return nil end
+  local record = redis.pcall('HMGET', shared.run .. id, 'state', 'finished_at', 'intent_at', 'order_id', 'order_state')
+  if record.err then return id end -- it cannot be read: better not ordered than ordered twice
+  local state, finished_at, intent_at, order_id, order_state = unpack(record)
+  if not state then return nil end
+  if finished_at and now - finished_at >= shared.same_ms then return nil end
+  local has_files = state == 'done' or state == 'partial'
+  -- A run that failed later, or whose POST got no reply, has an order that is billed: a retry brings its files.
+  local is_billed = (order_id or intent_at) and order_state ~= 'failed' and order_state ~= 'cancelled'
+  return (not finished_at or has_files or is_billed) and id
+end
+
 for i = 2, #ARGV, 2 do
   local run = cjson.decode(ARGV[i])
   local answer, id = 'created', run.id
   local known = run.key ~= '' and redis.call('GET', run.key)
+  local theirs = known and redis.call('HGET', shared.run .. known, 'fingerprint')
   if redis.call('EXISTS', shared.run .. run.id) == 1 then
     known = nil -- asked again, the answer was lost
-  elseif known then
-    local same = redis.call('HGET', shared.run .. known, 'fingerprint') == run.fingerprint
-    answer, id = same and 'known' or 'reused', known
+  elseif theirs then
+    answer, id = theirs == run.fingerprint and 'known' or 'reused', known
   else
-    write(run, ARGV[i + 1])
+    local same = run.once and shared.same_ms > 0 and find_same(run.fingerprint)
+    if same then
+      answer, id = 'bought', same
+      if run.key ~= '' then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
+    else
+      write(run, ARGV[i + 1])
+    end
   end
   answers[#answers + 1] = answer
   answers[#answers + 1] = id

@@ -44,7 +44,7 @@ async def test_a_run_waits_for_room_at_no_try_and_other_runs_go_on(fleet: Fleet,
     await fleet.start_worker()
 
     crowded = await fleet.queue.submit(request(), destination=str(small_disk))
-    other = await fleet.queue.submit(request())
+    other = await fleet.queue.submit(request(), again=True)
 
     assert (await other.result(timeout=60)).state is State.DONE
     await until("the run waits for room", lambda: waits(crowded, ("make room", "No space left")))
@@ -58,7 +58,7 @@ async def test_a_destination_that_is_no_folder_ends_the_run_and_says_so(fleet: F
     await fleet.start_worker()
 
     blocked = await fleet.queue.submit(request(), destination=str(tmp_path / "file" / "orders"))
-    other = await fleet.queue.submit(request())
+    other = await fleet.queue.submit(request(), again=True)
 
     assert (await other.result(timeout=60)).state is State.DONE
     with pytest.raises(RunFailed, match="Not a directory"):

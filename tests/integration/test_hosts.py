@@ -143,7 +143,8 @@ async def test_a_run_waits_for_its_disk_and_other_runs_go_on(fleet: Fleet, tmp_p
     await (await fleet.queue.submit(request(), destination=str(gone))).result(timeout=60)
     (gone / MARK_NAME).write_text("another\n")
 
-    waiting, other = await fleet.queue.submit(request(), destination=str(gone)), await fleet.queue.submit(request())
+    waiting = await fleet.queue.submit(request(), again=True, destination=str(gone))
+    other = await fleet.queue.submit(request(), again=True)
     assert (await other.result(timeout=60)).state is State.DONE
 
     async def is_put_off() -> bool:

@@ -143,7 +143,8 @@ async def test_runs_with_a_damaged_record_are_set_aside_and_go_on_once_they_are_
 ) -> None:
     """All ways of being damaged are in tests/unit/test_run_record.py; a count is read by the start of a job only."""
     damages = {"state": "melting", "starts": "many", "created_at": "long ago"}
-    bad, good = {name: await fleet.queue.submit(request()) for name in damages}, await fleet.queue.submit(request())
+    bad = {name: await fleet.queue.submit(request(), again=True) for name in damages}
+    good = await fleet.queue.submit(request(), again=True)
     created_at = await done(redis.hget(keys.run(bad["created_at"].run_id), "created_at"))
     for name, damage in damages.items():
         await done(redis.hset(keys.run(bad[name].run_id), name, damage))
@@ -168,7 +169,7 @@ async def test_runs_with_a_damaged_record_are_set_aside_and_go_on_once_they_are_
 
 
 async def test_a_key_of_another_kind_in_a_records_place_hides_no_other_run(fleet: Fleet, redis: ArqRedis) -> None:
-    bad, lost = await fleet.queue.submit(request()), await fleet.queue.submit(request())
+    bad, lost = [await fleet.queue.submit(request(), again=True) for _ in range(2)]
     await redis.set(keys.run(bad.run_id), "no hash")
     await redis.zrem("arq:queue", (await lost.status()).job_id or "")
     await fleet.start_worker()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 
 import typer
@@ -14,9 +13,9 @@ from arq.connections import ArqRedis
 from jobs import keys
 from jobs.connection import connect
 from jobs.queue import OrderQueue
-from jobs.store import Lifetimes, RunStore
+from jobs.store import RunStore
 from worker.cli.exits import CommandError
-from worker.connection import open_redis
+from worker.connection import lifetimes_of, open_redis
 from worker.fleet import WorkerView, read_fleet
 from worker.settings import Settings
 from worker.settings_report import warn_unknown_variables
@@ -87,8 +86,7 @@ def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
 
 async def _work_connected(settings: Settings, url: str, work: Callable[[Desk], Awaitable[T]]) -> T:
     redis = await connect(url, queue_name=settings.queue_name, retries=_RETRIES)
-    lifetimes = Lifetimes(retention=timedelta(days=settings.retention_days))
-    store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes)
+    store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
     try:
         return await work(Desk(settings, redis, OrderQueue(store)))
     finally:

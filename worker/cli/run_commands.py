@@ -40,6 +40,9 @@ def submit(
     deadline: str | None = typer.Option(None, help="When to give up: 90m, 2h, 7d, 1h30m, or a time with its zone."),
     wait: bool = typer.Option(False, "--wait", help="Show progress until all have ended."),
     timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
+    again: bool = typer.Option(
+        False, "--again", help="Order it even if the very same request was ordered within the last days."
+    ),
     skip_bad: bool = typer.Option(False, "--skip-bad", help="Submit the good requests even if others are bad."),
     allow_unknown: bool = typer.Option(
         False, "--allow-unknown", help="Let unknown item types, bundles and fields pass; Planet decides."
@@ -51,14 +54,17 @@ def submit(
     A file holds one request, a JSON array of requests, or one request a line (NDJSON). Each is checked before anything
     is enqueued: if one is bad, none goes in, unless --skip-bad is given.
 
+    The very same request, its name included, is not ordered twice within ORDERS_SAME_REQUEST_DAYS: the id of the run
+    that has it is printed, with "ordered before" behind it. --again orders it all the same.
+
     Examples:
       planet-orders submit order.json --key field-7-2026-11
       planet-orders submit orders/*.json --destination s3://imagery/2026 --deadline 2d
       generate-requests | planet-orders submit --skip-bad --wait
 
     --json prints an array; each entry has
-      run_id, created (false: the key had this run already), place (file and line), key, batch_id,
-      and with --wait: state, error
+      run_id, created (false: the key or the request had this run already), ordered_before (true: the request had),
+      place (file and line), key, batch_id, and with --wait: state, error
 
     Exit status: 1 if a key belongs to another request, or (--wait) a run did not end done or partial.
     """
@@ -70,6 +76,7 @@ def submit(
         producer=producer,
         deadline=deadline,
         allow_unknown=allow_unknown,
+        again=again,
         skip_bad=skip_bad,
         wait=wait,
         timeout=timeout,

@@ -38,6 +38,7 @@ class Terms:
     producer: str | None = None
     deadline: str | None = None
     allow_unknown: bool = False
+    again: bool = False
     skip_bad: bool = False
     wait: bool = False
     timeout: str | None = None
@@ -55,6 +56,7 @@ class Taken:
 
     run_id: str
     created: bool
+    ordered_before: bool
     place: str
     key: str | None
     batch_id: str | None
@@ -76,8 +78,7 @@ class Tally:
 def submit(names: list[str], terms: Terms) -> Exit:
     """Submit the requests in these files; prints run ids, and each problem with its place on stderr.
 
-    Without a key the command is not idempotent: repeated, it orders again. Interrupted while it enqueues, the ids
-    printed so far are those of the runs that exist.
+    Interrupted while it enqueues, the ids printed so far are those of the runs that exist.
     """
     pattern, patience_s = _read_terms(terms), terms.patience_s
     with Sources(names) as sources:
@@ -133,6 +134,7 @@ def _read_terms(terms: Terms) -> Submission:
         producer=terms.producer or _name_producer(),
         deadline=deadline,
         allow_unknown=terms.allow_unknown,
+        again=terms.again,
     )
 
 
@@ -193,23 +195,33 @@ async def _enqueue(
         try:
             answers = await desk.queue.submit_many([submission for _, submission in chunk])
         except SubmitUncertain as error:
-            raise _cut_short(error, len(taken), has_key=chunk[0][1].key is not None) from error
+            one, guarded = chunk[0][1], desk.settings.same_request_days > 0
+            is_idempotent = one.key is not None or (guarded and not one.again)
+            raise _cut_short(error, len(taken), is_idempotent=is_idempotent) from error
         for (place, submission), answer in zip(chunk, answers, strict=True):
             if not isinstance(answer, RunHandle):
                 refused += 1
                 _say_refused(place, answer)
                 continue
-            taken.append(Taken(answer.run_id, answer.created, place, submission.key, submission.batch_id))
+            taken.append(
+                Taken(answer.run_id, answer.created, answer.ordered_before, place, submission.key, submission.batch_id)
+            )
             if not quiet:
-                typer.echo(answer.run_id if answer.created else f"{answer.run_id}\tknown")
+                typer.echo("\t".join([answer.run_id, *_remark(answer)]))
     return refused
 
 
-def _cut_short(error: SubmitUncertain, taken: int, *, has_key: bool) -> CommandError:
+def _remark(answer: RunHandle) -> list[str]:
+    if answer.created:
+        return []
+    return ["ordered before"] if answer.ordered_before else ["known"]
+
+
+def _cut_short(error: SubmitUncertain, taken: int, *, is_idempotent: bool) -> CommandError:
     known = f"{plural(taken, 'run')} printed so far, up to {_AT_ONCE} more may be in the queue"
     advice = (
-        "repeat the command, its --key sees to it that nothing is ordered twice"
-        if has_key
+        "repeat the command, nothing is ordered twice by that"
+        if is_idempotent
         else "look at `planet-orders list` before you repeat it: without --key, what is there would be ordered twice"
     )
     why = Redactor().text(error.why)

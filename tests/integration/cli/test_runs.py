@@ -96,7 +96,7 @@ def test_the_end_of_an_id_is_enough(command: Command) -> None:
 
 
 def test_part_of_an_id_that_fits_several_runs_is_refused(command: Command) -> None:
-    shared = [submit(command), submit(command)][0][:2]
+    shared = [submit(command, "first"), submit(command, "second")][0][:2]
     outcome = command("status", shared)
     assert (outcome.status, outcome.out) == (2, "")
     assert "2 runs' ids" in outcome.err
@@ -110,7 +110,7 @@ def test_an_unknown_run_is_one_line(command: Command, name: str) -> None:
 
 
 def test_the_fleet_in_one_look(command: Command) -> None:
-    oldest, _ = submit(command), submit(command)
+    oldest, _ = submit(command, "first"), submit(command, "second")
     outcome = command("status")
     assert "2 queued" in outcome.out
     assert f"oldest queued: {oldest}" in outcome.out
@@ -150,7 +150,7 @@ def test_cancel_and_retry_say_where_a_run_stands_then(command: Command) -> None:
 
 
 def test_one_run_that_cannot_be_retried_does_not_hold_the_others_up(command: Command) -> None:
-    waiting, ended = submit(command), submit(command)
+    waiting, ended = submit(command, "first"), submit(command, "second")
     command("cancel", ended)
     outcome = command("retry", waiting, ended)
     assert outcome.status == 1

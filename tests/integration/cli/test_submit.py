@@ -43,6 +43,20 @@ def test_the_same_key_is_the_same_run(command: Command, runs: Callable[[], int])
     assert runs() == 1
 
 
+def test_the_very_same_request_is_not_ordered_twice_unless_asked_for(
+    command: Command, runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = command("submit", stdin=json.dumps(make_request()))
+    assert command("submit", stdin=json.dumps(make_request())).out == f"{first.out.strip()}\tordered before\n"
+    (entry,) = json.loads(command("submit", "--json", stdin=json.dumps(make_request())).out)
+    assert (entry["created"], entry["ordered_before"]) == (False, True)
+    assert runs() == 1
+    assert len(command("submit", "--again", stdin=json.dumps(make_request())).out.split()) == 1
+    monkeypatch.setenv("ORDERS_SAME_REQUEST_DAYS", "0")
+    assert len(command("submit", stdin=json.dumps(make_request())).out.split()) == 1
+    assert runs() == 3
+
+
 def test_several_requests_get_keys_that_survive_the_mending_of_one(command: Command, runs: Callable[[], int]) -> None:
     bad, good = {"name": "b"}, [make_request("a"), make_request("c")]
     first = command("submit", "--key", "k", "--skip-bad", "--json", stdin=json.dumps([good[0], bad, good[1]]))
@@ -137,7 +151,7 @@ def test_a_relative_destination_is_the_callers_not_the_workers(command: Command,
 
 def test_json_names_the_place_of_each_request(command: Command) -> None:
     (entry,) = json.loads(command("submit", "--json", stdin=json.dumps(make_request())).out)
-    assert entry.keys() == {"run_id", "created", "place", "key", "batch_id"}
+    assert entry.keys() == {"run_id", "created", "ordered_before", "place", "key", "batch_id"}
     assert (entry["place"], entry["created"]) == ("stdin", True)
 
 
@@ -163,7 +177,10 @@ def test_bad_settings_are_one_line_that_names_the_variable(command: Command, mon
     assert outcome.err.startswith("Error: ORDERS_SLOTS: must be a whole number")
 
 
-@pytest.mark.parametrize(("options", "advice"), [(("--key", "k"), "repeat the command"), ((), "before you repeat it")])
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [(("--key", "k"), "repeat the command"), ((), "repeat the command"), (("--again",), "before you repeat it")],
+)
 def test_when_redis_gives_out_it_says_whether_repeating_buys_twice(
     command: Command,
     redis_url: str,

@@ -102,7 +102,7 @@ def test_all_runs_with_files_are_verified_and_what_is_wrong_is_repaired(
 
 
 def test_a_run_without_files_cannot_be_verified_and_does_not_hold_the_others_up(command: Command, run_id: str) -> None:
-    other = command("submit", stdin=json.dumps(make_request())).out.strip()
+    other = command("submit", stdin=json.dumps(make_request("other"))).out.strip()
     outcome = command("verify", other, run_id)
     assert outcome.status == 1
     assert f"run {other}: it is queued, and has delivered no files" in outcome.err
