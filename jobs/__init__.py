@@ -1,7 +1,12 @@
 """Orders as runs through four stages, kept in Redis: put requests in, get verified files out."""
 
+from jobs.batch import Batch
+from jobs.batch_handle import BatchHandle
+from jobs.batch_summary import BatchSummary
 from jobs.errors import (
     BadRequest,
+    BatchNotFound,
+    BatchTimeout,
     DestinationError,
     EmbeddedUnavailable,
     JobsError,
@@ -23,6 +28,11 @@ from jobs.submission import Submission
 
 __all__ = [
     "BadRequest",
+    "Batch",
+    "BatchHandle",
+    "BatchNotFound",
+    "BatchSummary",
+    "BatchTimeout",
     "DestinationError",
     "EmbeddedUnavailable",
     "Event",

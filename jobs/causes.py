@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -18,9 +18,19 @@ from jobs.run import FailureKind, State, to_ms
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-__all__ = ["FAILED_STATES", "Cause", "CauseGroup", "group_failures", "runs_of_cause"]
+__all__ = [
+    "CAUSE_FIELDS",
+    "FAILED_STATES",
+    "Cause",
+    "CauseGroup",
+    "Groups",
+    "cause_of",
+    "group_failures",
+    "runs_of_cause",
+]
 
 FAILED_STATES = (State.FAILED, State.EXPIRED)
+CAUSE_FIELDS = ("stage", "error", "reason")
 
 _MAX_GROUPS = 500  # beyond it, causes of one type are one: what servers say must not fill the memory
 _MAX_READ = 500  # characters of a message that are looked at
@@ -77,6 +87,19 @@ class CauseGroup:
     example: str  # the id of the newest run
     message: str  # of the newest run, as it was
 
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: plain JSON."""
+        return {
+            "cause": self.cause.id,
+            **asdict(self.cause),
+            "runs": self.runs,
+            "first_at": self.first_at.isoformat(),
+            "last_at": self.last_at.isoformat(),
+            "example": self.example,
+            "example_message": self.message,
+            "advice": self.cause.advice,
+        }
+
 
 _ADVICE_BY_KIND: Mapping[str, str] = {
     FailureKind.TEMPORARY: "when the network, Planet or the disk is well again, retry",
@@ -110,16 +133,31 @@ async def group_failures(
 
     Reads a page at a time and holds no more than the groups in memory.
     """
-    groups: dict[Cause, CauseGroup] = {}
+    groups = Groups()
     async for run_id, at, cause, message in _walk(redis, states, since):
-        if cause not in groups and len(groups) >= _MAX_GROUPS:
-            cause = Cause(cause.state, cause.kind, cause.type, cause.stage, _ANY)  # noqa: PLW2901 — a coarser one
-        group = groups.setdefault(cause, CauseGroup(cause, 0, at, at, run_id, message))
+        groups.add(run_id, at, cause, message)
+    return groups.most_frequent_first()
+
+
+class Groups:
+    """Failures sorted into groups as they are read."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Cause, CauseGroup] = {}
+
+    def add(self, run_id: str, at: datetime, cause: Cause, message: str) -> None:
+        """Count one run that ended at this time; `message` is its own, as it was."""
+        if cause not in self._groups and len(self._groups) >= _MAX_GROUPS:
+            cause = Cause(cause.state, cause.kind, cause.type, cause.stage, _ANY)  # a coarser one
+        group = self._groups.setdefault(cause, CauseGroup(cause, 0, at, at, run_id, message))
         group.runs += 1
         group.first_at = min(group.first_at, at)
         if at >= group.last_at:
             group.last_at, group.example, group.message = at, run_id, message
-    return sorted(groups.values(), key=lambda group: (-group.runs, -group.last_at.timestamp()))
+
+    def most_frequent_first(self) -> list[CauseGroup]:
+        """The groups there are."""
+        return sorted(self._groups.values(), key=lambda group: (-group.runs, -group.last_at.timestamp()))
 
 
 async def runs_of_cause(redis: ArqRedis, cause_id: str, *, since: datetime | None = None) -> list[str]:
@@ -134,15 +172,15 @@ async def _walk(
         async for page in pages_of(redis, keys.state(state), to_ms(since) if since else 0):
             async with redis.pipeline(transaction=False) as pipe:
                 for run_id, _ in page:
-                    pipe.hmget(keys.run(run_id), ["stage", "error", "reason"])
+                    pipe.hmget(keys.run(run_id), list(CAUSE_FIELDS))
                 records = await pipe.execute(raise_on_error=False)
             for (run_id, at_ms), record in zip(page, records, strict=True):
-                cause, message = _cause_of(state, record)
+                cause, message = cause_of(state, record)
                 yield run_id, datetime.fromtimestamp(at_ms / 1000, UTC), cause, message
 
 
-def _cause_of(state: State, record: Sequence[bytes | None] | Exception) -> tuple[Cause, str]:
-    """The cause, and the message as it was."""
+def cause_of(state: State, record: Sequence[bytes | None] | Exception) -> tuple[Cause, str]:
+    """The cause of a run that ended in this state, from CAUSE_FIELDS of its record, and the message as it was."""
     try:
         if isinstance(record, Exception):
             raise ValueError(str(record))  # noqa: TRY301, TRY004 — a key of another kind is one more unreadable record

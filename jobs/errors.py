@@ -2,6 +2,8 @@
 
 JobsError
 ├── BadRequest        the request cannot be ordered; every problem names its field
+├── BatchNotFound     no batch has this id (or it is older than runs are kept)
+├── BatchTimeout      result() of a batch waited long enough; its runs go on
 ├── RunNotFound       no run has this id (or it is older than runs are kept)
 ├── UnreadableRun     its record is damaged, or of a newer version of this program
 ├── KeyReused         the producer's key already belongs to a run with another request
@@ -22,10 +24,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.batch import Batch
     from jobs.run import Run
 
 __all__ = [
     "BadRequest",
+    "BatchNotFound",
+    "BatchTimeout",
     "DestinationError",
     "EmbeddedUnavailable",
     "Fenced",
@@ -70,6 +75,29 @@ class BadRequest(JobsError):
         self.problems = tuple(problems)
 
 
+class BatchNotFound(JobsError):
+    """No batch has this id."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"there is no batch {batch_id}; `planet-orders batch` shows those that are kept")
+        self.batch_id = batch_id
+
+
+class BatchTimeout(JobsError):
+    """The batch had not ended when the time was up; it goes on.
+
+    Attributes:
+        batch: as it was then.
+    """
+
+    def __init__(self, batch: Batch, timeout_s: float) -> None:
+        what = f"{batch.total - batch.ended:,} of {batch.total:,} runs have not ended after {timeout_s:g} s; they go on"
+        if batch.submitted_at is None:
+            what = f"it was not submitted to its end ({what}); submit it again, with its key if it has one"
+        super().__init__(f"batch {batch.batch_id}: {what}")
+        self.batch = batch
+
+
 class RunNotFound(JobsError):
     """No run has this id."""
 
@@ -108,6 +136,7 @@ class SubmitUncertain(JobsError):
 
     def __init__(self, run_ids: Sequence[str], why: str) -> None:
         some = ", ".join(run_ids[:3]) + (", …" if len(run_ids) > 3 else "")  # noqa: PLR2004 — enough to find the others
+        some = some or "the whole batch"
         super().__init__(
             f"whether {some} was taken is not known ({why}); submit again with the same key, which never orders twice; "
             "without a key, a request is not ordered twice within days, unless `again` asks for it"

@@ -12,6 +12,10 @@
     orders:runs                    zset    permanent; run_id by creation       submit, sweep
     orders:runs:{state}            zset    permanent; run_id by last move      submit, begin, move, sweep
     orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
+    orders:batch:{batch_id}        hash    as the last of its runs             open_batch, submit, begin, move
+    orders:batch-runs:{batch_id}   zset    as its batch; run_id by place       submit
+    orders:batch-key:{sha256 of a key}  string  as its batch                   open_batch
+    orders:batches                 zset    permanent; batch_id by creation     open_batch, sweep
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:budget:{account}:{kind}:{part}  zset, hash: minutes after the last request  take_turn, departed, refused
@@ -52,6 +56,7 @@ PREFIX = "orders"
 
 RUNS = f"{PREFIX}:runs"
 WATCH = f"{PREFIX}:watch"
+BATCHES = f"{PREFIX}:batches"
 EVENTS = f"{PREFIX}:events"
 POISON = f"{PREFIX}:poison"
 WORKERS = f"{PREFIX}:workers"
@@ -59,7 +64,7 @@ FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
 ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, EVENTS, POISON, WORKERS, FLEET, SERVER, ABORTS})
+PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, POISON, WORKERS, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 
@@ -105,6 +110,21 @@ def order(order_id: str) -> str:
 def state(state: str) -> str:
     """The runs in a state, by their last move."""
     return f"{PREFIX}:runs:{state}"
+
+
+def batch(batch_id: str) -> str:
+    """The batch's record, with how many of its runs are in each state."""
+    return f"{PREFIX}:batch:{batch_id}"
+
+
+def batch_runs(batch_id: str) -> str:
+    """The runs of a batch, in the order of their requests."""
+    return f"{PREFIX}:batch-runs:{batch_id}"
+
+
+def batch_key(key: str) -> str:
+    """Which batch a producer's key belongs to."""
+    return f"{PREFIX}:batch-key:{_digest(key)}"
 
 
 def lease(duty: str) -> str:

@@ -92,8 +92,8 @@ class Move:
         order_id = self.facts.get("order_id", self.run.order_id)
         return order_id or None
 
-    def as_json(self, *, now_ms: int, state_prefix: str, job_ms: int, result_ms: int, retention_ms: int) -> str:
-        """The script's argument."""
+    def as_json(self, *, now_ms: int, job_ms: int, **more: Any) -> str:
+        """The script's argument; `more` is what the store adds to it."""
         payload = job_payload(self.next_stage, self.run.run_id, now_ms).decode() if self.next_stage else ""
         return to_json(
             {
@@ -107,7 +107,6 @@ class Move:
                 "from_state": self.run.state,
                 "job_id": self.run.job_id or "",
                 "state": self.state,
-                "state_prefix": state_prefix,
                 "stage": self.stage,
                 "reason": self.reason,
                 "tries": self.run.tries,
@@ -122,8 +121,7 @@ class Move:
                 "take_ms": round(self.take_s * 1000) if self.can_be_taken_on else 0,
                 "log": self.log,
                 "job_ms": job_ms + round(self.delay_s * 1000),
-                "result_ms": result_ms,
-                "retention_ms": retention_ms,
+                **more,
             }
         )
 

@@ -29,6 +29,8 @@ class NewRun:
         fingerprint: by which a request is known again.
         key: the producer's, if there is one: the same key is the same run.
         once: do not write it where a run has ordered the same lately, or is about to.
+        place: among the runs of its batch, if it is of one.
+        parts: further runs of the same request, which stand or fall with this one.
     """
 
     run_id: str
@@ -36,9 +38,15 @@ class NewRun:
     fingerprint: str
     key: str | None = None
     once: bool = False
+    place: float = 0
+    parts: tuple[NewRun, ...] = ()
 
-    def as_arguments(self, now_ms: int) -> tuple[str, str]:
-        """Two texts: the run as JSON, and its request, which may be long, as it will be kept."""
+    def as_arguments(self, now_ms: int) -> list[str]:
+        """Two texts, and two more for each further part: the run as JSON, and its request as it will be kept."""
+        further = [text for part in self.parts for text in part.as_arguments(now_ms)]
+        return [*self._described(now_ms), *further]
+
+    def _described(self, now_ms: int) -> tuple[str, str]:
         job_id = job_id_of(self.run_id, Stage.CREATE, 0)
         known = {name: value for name, value in self.facts.items() if value is not None}
         fields = encode_facts({**known, "state": State.QUEUED, "stage": Stage.CREATE})
@@ -50,6 +58,8 @@ class NewRun:
             "fingerprint": self.fingerprint,
             "key": keys.producer_key(self.key) if self.key else "",
             "once": self.once,
+            "place": self.place,
+            "more": len(self.parts),
             "fields": {name: text for name, text in fields.items() if text},
         }
         return to_json(run), request

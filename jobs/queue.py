@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+from ulid import ULID
+
+from jobs.batch_handle import BatchHandle
+from jobs.batches import BatchStore
 from jobs.connection import connect
 from jobs.embedded import EmbeddedValkey
 from jobs.errors import BadRequest, Fenced, KeyReused, NotPossible
 from jobs.handles import RunHandle
+from jobs.intake import Answer, take_in
 from jobs.moves import By, Move, plan_move
-from jobs.new_runs import NewRun, in_doubt
+from jobs.new_runs import in_doubt
 from jobs.outcomes import Finish
 from jobs.resumption import plan_retry, plan_revalidation
 from jobs.run import Run, State
 from jobs.store import Event, Lifetimes, RunStore
-from jobs.submission import Submission, as_submission, check_all
-
-T = TypeVar("T")
-
-_AT_ONCE = 100  # runs submitted in one round trip
+from jobs.submission import Placed, Submission, as_submission, callback_address, in_batch
 
 
 class OrderQueue:
@@ -38,6 +39,7 @@ class OrderQueue:
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
+        self.batches = BatchStore(store)
 
     @classmethod
     @asynccontextmanager
@@ -93,9 +95,7 @@ class OrderQueue:
             raise answer
         return answer
 
-    async def submit_many(
-        self, requests: Iterable[Mapping[str, Any] | Submission]
-    ) -> list[RunHandle | BadRequest | KeyReused]:
+    async def submit_many(self, requests: Iterable[Mapping[str, Any] | Submission]) -> list[Answer]:
         """Put many requests into the queue: one answer for each, in order, a run or what is wrong with it.
 
         One transaction takes up to a hundred, and while it is on its way the next hundred are checked. A bad request
@@ -104,36 +104,67 @@ class OrderQueue:
         Raises:
             SubmitUncertain: Redis went away or refused; names the runs in doubt. Those before them were taken.
         """
-        answers: list[RunHandle | BadRequest | KeyReused] = []
-        sent: asyncio.Task[list[RunHandle | BadRequest | KeyReused]] | None = None
-        try:
-            for chunk in _chunks([as_submission(request, {}) for request in requests], _AT_ONCE):
-                checked = await check_all(chunk)
-                if sent:
-                    answers += await sent
-                sent = asyncio.create_task(self._send(chunk, checked))
-            if sent:
-                answers += await sent
-        finally:
-            if sent:  # leave nothing on its way behind an error
-                await asyncio.gather(sent, return_exceptions=True)
+        answers: list[Answer] = []
+        await take_in(self.store, [Placed(as_submission(request, {})) for request in requests], answers.append)
         return answers
 
-    async def _send(
-        self, chunk: Sequence[Submission], checked: Sequence[NewRun | BadRequest]
-    ) -> list[RunHandle | BadRequest | KeyReused]:
-        good = [entry for entry in checked if not isinstance(entry, BadRequest)]
-        with in_doubt(good):
-            answers = iter(await self.store.submit_many(good))
-        return [
-            entry if isinstance(entry, BadRequest) else self._handle(submission, *next(answers))
-            for submission, entry in zip(chunk, checked, strict=True)
-        ]
+    async def submit_batch(
+        self,
+        requests: Iterable[Mapping[str, Any] | Submission],
+        *,
+        name: str = "",
+        key: str | None = None,
+        producer: str | None = None,
+        callback_url: str | None = None,
+        tell: Callable[[Answer], None] | None = None,
+    ) -> BatchHandle:
+        """Put many requests into the queue as one batch, which counts its runs and ends with the last of them.
 
-    def _handle(self, submission: Submission, answer: str, run_id: str) -> RunHandle | KeyReused:
-        if answer == "reused":
-            return KeyReused(submission.key or "", run_id)
-        return RunHandle(self.store, run_id, created=answer == "created", ordered_before=answer == "bought")
+        With a `key` the call is idempotent: after a crash, submit the same requests with the same key, and what was
+        taken is found, what was not is submitted, and nothing is bought twice. Request number n, if it has no key of
+        its own, gets the batch's with `-n` behind it.
+
+        Arguments:
+            requests: read as they are sent, so that they need not all be in memory.
+            name: for people to read.
+            key: of the batch.
+            producer: who asks, where a request does not say.
+            callback_url: told of the batch's end, if the fleet allows it to be.
+            tell: called with each answer as it comes, in order, for what must be kept should this be interrupted.
+
+        Returns:
+            The batch, with an answer for each request: its run, or what is wrong with it.
+
+        Raises:
+            BadRequest: the callback's address cannot be one; nothing was written.
+            SubmitUncertain: Redis went away or refused; names the runs in doubt. Those before them were taken.
+        """
+        answers: list[Answer] = []
+        url = callback_address(callback_url)
+        with in_doubt([]):
+            batch_id = await self.batches.open(str(ULID()), name=name, producer=producer, key=key, callback_url=url)
+        submissions = (as_submission(request, {}) for request in requests)
+
+        def keep(answer: Answer) -> None:
+            answers.append(answer)
+            if tell:
+                tell(answer)
+
+        await take_in(self.store, in_batch(submissions, batch_id, key=key, producer=producer), keep)
+        await self._close_batch(batch_id, answers)
+        return BatchHandle(self.batches, batch_id, answers)
+
+    async def _close_batch(self, batch_id: str, answers: Sequence[Answer]) -> None:
+        handles = [answer for answer in answers if isinstance(answer, RunHandle)]
+        known = [handle.run_id for handle in handles if not handle.created]
+        with in_doubt([]):
+            elsewhere = await self.batches.count_elsewhere(batch_id, known)
+            refused = len(answers) - len(handles)
+            await self.batches.close(batch_id, requests=len(answers), refused=refused, elsewhere=elsewhere)
+
+    def batch(self, batch_id: str) -> BatchHandle:
+        """Rebuild a batch's handle from its id alone; asks nothing."""
+        return BatchHandle(self.batches, batch_id)
 
     def run(self, run_id: str) -> RunHandle:
         """Rebuild a handle from its id alone; asks nothing."""
@@ -208,8 +239,3 @@ class OrderQueue:
         async for event in self.store.events(after or await self.store.last_event_id()):
             if event:
                 yield event
-
-
-def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

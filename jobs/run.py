@@ -89,12 +89,17 @@ class Failure(BaseModel):
 def _instant(value: Any) -> Any:
     """Read milliseconds since 1970, as the scripts write them."""
     if isinstance(value, str | bytes | int):
-        return datetime.fromtimestamp(int(value) / 1000, UTC)
+        return from_ms(value)
     return value
 
 
 def _from_json(value: Any) -> Any:
     return orjson.loads(value) if isinstance(value, str | bytes) else value
+
+
+def from_ms(text: str | bytes | int) -> datetime:
+    """An instant from milliseconds since 1970."""
+    return datetime.fromtimestamp(int(text) / 1000, UTC)
 
 
 def to_ms(instant: datetime) -> int:

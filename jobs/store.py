@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import ResponseError
 
 from jobs import keys
+from jobs.callbacks import Told, callback_payload
 from jobs.clock import ServerClock
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
@@ -72,9 +73,8 @@ class RunStore:
         self.lifetimes = lifetimes or Lifetimes()
         self._clock = ServerClock(redis)
         self._together = Together(redis)
-        self._submit, self._begin, self._note, self._move, self._ask_cancel = (
-            script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel")
-        )
+        self._submit, self._note, self._ask_cancel = (script(redis, name) for name in ("submit", "note", "ask_cancel"))
+        self._begin, self._move = (script(redis, "batch", name) for name in ("begin", "move"))
 
     # What producers do
 
@@ -98,6 +98,8 @@ class RunStore:
             "history": keys.history(""),
             "job": keys.job(""),
             "same": keys.same_request(""),
+            "batch": keys.batch(""),
+            "batch_runs": keys.batch_runs(""),
         }
         lives = {"job_ms": ms(self.lifetimes.job), "same_ms": ms(self.lifetimes.same_request)}
         shared = json.dumps({**prefixes, **lives})
@@ -152,7 +154,7 @@ class RunStore:
                     keys.EVENTS,
                     keys.SERVER,
                 ],
-                args=[run_id, job_id, by.owner, by.name, destination, RECORD_VERSION],
+                args=[run_id, job_id, by.owner, by.name, destination, RECORD_VERSION, keys.batch("")],
             )
         what, *pairs = answer
         match what.decode():
@@ -228,12 +230,27 @@ class RunStore:
                     job_ms=ms(self.lifetimes.job),
                     result_ms=ms(self.lifetimes.result),
                     retention_ms=ms(self.lifetimes.retention),
+                    **self._batch_of(move),
                 )
             ],
         )
         if what not in {b"moved", b"again"}:
             raise Fenced(job_id or run.run_id, what.decode())
         return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)), run.run_id) if pairs else None
+
+    def _batch_of(self, move: Move) -> dict[str, Any]:
+        """What the script needs of the run's batch; nothing where it has none."""
+        batch_id = move.run.batch_id
+        if batch_id is None:
+            return {}
+        job = {"job": self.batch_job(batch_id)} if move.state.is_final else {}
+        return {"batch": {"key": keys.batch(batch_id), "runs": keys.batch_runs(batch_id), **job}}
+
+    def batch_job(self, batch_id: str) -> dict[str, Any]:
+        """The job that tells of a batch's end, as jobs/lua/batch.lua takes it."""
+        payload = callback_payload(Told.BATCH, batch_id, now_ms())
+        where = {"queue": self.queue, "bell": keys.bell(self.queue), "prefix": keys.job("")}
+        return {**where, "ms": ms(self.lifetimes.job), "payload": payload}
 
     # Parked runs
 
@@ -257,7 +274,7 @@ class RunStore:
             UnreadableRun: its record is damaged, or of a newer version.
         """
         with _bad_data_as_unreadable(run_id):
-            fields = await _read(self.redis.hgetall(keys.run(run_id)))
+            fields = await read(self.redis.hgetall(keys.run(run_id)))
         if not fields:
             raise RunNotFound(run_id)
         return Run.from_hash(fields, run_id)
@@ -292,19 +309,19 @@ class RunStore:
 
     async def history(self, run_id: str) -> list[Transition]:
         """The run's transitions, oldest first."""
-        lines = await _read(self.redis.lrange(keys.history(run_id), 0, -1))
+        lines = await read(self.redis.lrange(keys.history(run_id), 0, -1))
         return [Transition.model_validate_json(line) for line in lines]
 
     async def files(self, run_id: str) -> list[FileRecord]:
         """The files of the run's order, by path."""
-        records = await _read(self.redis.hgetall(keys.files(run_id)))
+        records = await read(self.redis.hgetall(keys.files(run_id)))
         return sorted(
             (FileRecord.model_validate_json(record) for record in records.values()), key=lambda file: file.path
         )
 
     async def log(self, run_id: str) -> list[dict[str, Any]]:
         """The last log lines of the run's stages that failed, oldest first: each an event with its fields."""
-        lines = await _read(self.redis.lrange(keys.log(run_id), 0, -1))
+        lines = await read(self.redis.lrange(keys.log(run_id), 0, -1))
         return [json.loads(line) for line in lines]
 
     async def run_of_order(self, order_id: str) -> str | None:
@@ -332,9 +349,10 @@ class RunStore:
 _JOB_KEYS = (keys.in_progress, keys.job, keys.retry, keys.result)
 
 
-def script(redis: ArqRedis, name: str) -> AsyncScript:
-    """One of the scripts in jobs/lua, ready to be called."""
-    source = resources.files("jobs").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+def script(redis: ArqRedis, *names: str) -> AsyncScript:
+    """One of the scripts in jobs/lua, behind what it shares with others, ready to be called."""
+    folder = resources.files("jobs").joinpath("lua")
+    source = "\n".join(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
     registered: AsyncScript = redis.register_script(source)
     return registered
 
@@ -350,7 +368,7 @@ def _bad_data_as_unreadable(run_id: str) -> Iterator[None]:
         raise
 
 
-async def _read(answer: Awaitable[T] | T) -> T:
+async def read(answer: Awaitable[T] | T) -> T:
     """Await what redis-py types as perhaps awaitable."""
     return await answer if isinstance(answer, Awaitable) else answer
 

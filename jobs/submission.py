@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from ulid import ULID
 
@@ -15,6 +16,7 @@ from jobs.errors import BadRequest, DestinationError, Problem
 from jobs.new_runs import NewRun
 from jobs.request import canonical, check_request, fingerprint
 
+_MAX_URL = 2_000  # characters of an address
 _CHECKED_AT_ONCE = 10  # requests checked before others in this process get their turn: about a millisecond
 
 
@@ -27,7 +29,6 @@ class Submission:
         key: makes the submission idempotent: the same key returns the same run, for as long as runs are kept.
         destination: where the files end up, as a URL; without one, the fleet's own.
         producer: who asks, for people to read.
-        batch_id: runs that were submitted together share it.
         deadline: when the run expires if it has not ended by then.
         allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
         again: order it even if the very same request was ordered within the last days; otherwise that run is returned.
@@ -37,10 +38,18 @@ class Submission:
     key: str | None = None
     destination: str | None = None
     producer: str | None = None
-    batch_id: str | None = None
     deadline: datetime | timedelta | None = None
     allow_unknown: bool = False
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A submission, and where it belongs: alone, or at a place in a batch."""
+
+    submission: Submission
+    batch_id: str | None = None
+    place: int = 0
 
 
 def as_submission(request: Mapping[str, Any] | Submission, options: Mapping[str, Any]) -> Submission:
@@ -48,17 +57,28 @@ def as_submission(request: Mapping[str, Any] | Submission, options: Mapping[str,
     return request if isinstance(request, Submission) else Submission(request, **options)
 
 
-async def check_all(chunk: Sequence[Submission]) -> list[NewRun | BadRequest]:
+def in_batch(
+    submissions: Iterable[Submission], batch_id: str, *, key: str | None, producer: str | None
+) -> Iterator[Placed]:
+    """The submissions of a batch: number n, which has no key, gets that of the batch with `-n` behind it."""
+    for place, submission in enumerate(submissions, 1):
+        own_key = submission.key or (f"{key}-{place}" if key else None)
+        own = replace(submission, key=own_key, producer=submission.producer or producer)
+        yield Placed(own, batch_id, place)
+
+
+async def check_all(chunk: Sequence[Placed]) -> list[NewRun | BadRequest]:
     """What the store writes for each, or what is wrong with it; the loop goes on turning meanwhile."""
     checked: list[NewRun | BadRequest] = []
-    for submission in chunk:
+    for placed in chunk:
         if len(checked) % _CHECKED_AT_ONCE == 0:
             await asyncio.sleep(0)
-        checked.append(_check(submission))
+        checked.append(_check(placed))
     return checked
 
 
-def _check(submission: Submission) -> NewRun | BadRequest:
+def _check(placed: Placed) -> NewRun | BadRequest:
+    submission = placed.submission
     try:
         request = check_request(submission.request, allow_unknown=submission.allow_unknown)
         destination = _destination(submission.destination)
@@ -74,10 +94,30 @@ def _check(submission: Submission) -> NewRun | BadRequest:
         "key": submission.key,
         "destination": destination,
         "producer": submission.producer,
-        "batch_id": submission.batch_id,
+        "batch_id": placed.batch_id,
         "deadline_at": deadline_at,
     }
-    return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again)
+    return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again, place=placed.place)
+
+
+def callback_address(url: str | None) -> str | None:
+    """The address to call back, as it was given; whether the fleet may call it, its workers decide.
+
+    Raises:
+        BadRequest: nobody can be called there.
+    """
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address or len(url) > _MAX_URL or not url.isprintable():
+        raise BadRequest([Problem("callback_url", "it is no address to call: https://host/path")])
+    if parts.username is not None:
+        raise BadRequest([Problem("callback_url", "leave the user name out; what is sent is signed: docs/batches.md")])
+    return url
 
 
 def _destination(destination: str | None) -> str | None:

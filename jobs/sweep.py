@@ -6,7 +6,7 @@ that came back without its last second of writes, and hands that delete keys.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -63,13 +63,19 @@ async def _forget(store: RunStore) -> int:
         for state in FINAL_STATES:
             pipe.zremrangebyscore(keys.state(state), "-inf", f"({oldest_kept}")
         dropped: int = sum(await pipe.execute())
-    while page := await store.redis.zrangebyscore(keys.RUNS, "-inf", f"({oldest_kept}", start=0, num=PAGE):
+    await _forget_gone(store, keys.RUNS, keys.run, oldest_kept)
+    await _forget_gone(store, keys.BATCHES, keys.batch, oldest_kept)
+    return dropped
+
+
+async def _forget_gone(store: RunStore, index: str, key: Callable[[str], str], oldest_kept: int) -> None:
+    """Drop the entries of an index, by creation, whose records are gone, up to the first page that has one left."""
+    while page := await store.redis.zrangebyscore(index, "-inf", f"({oldest_kept}", start=0, num=PAGE):
         async with store.redis.pipeline(transaction=False) as pipe:
-            for run_id in page:
-                pipe.exists(keys.run(run_id.decode()))
-            gone = [run_id for run_id, there in zip(page, await pipe.execute(), strict=True) if not there]
+            for entry in page:
+                pipe.exists(key(entry.decode()))
+            gone = [entry for entry, there in zip(page, await pipe.execute(), strict=True) if not there]
         if gone:
-            await store.redis.zrem(keys.RUNS, *gone)
+            await store.redis.zrem(index, *gone)
         if len(gone) < len(page):
             break
-    return dropped

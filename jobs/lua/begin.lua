@@ -1,7 +1,8 @@
--- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may.
+-- A worker starts a stage: count the start and read the run. Fenced: only the owner of the job may. Behind batch.lua.
 -- KEYS: 1 run  2 history  3 in-progress  4 runs queued  5 runs creating  6 events
 --       7 server
 -- ARGV: 1 run id  2 job id  3 owner  4 worker's name  5 the fleet's destination  6 newest version of a record known
+--       7 prefix of a batch's key
 -- Returns {'begun', field, value, ...}, {'fenced'} (another worker has the job), {'moved'} (the run has another job, or
 -- none), {'unknown'} (there is no such run) or {'newer', version} (its record is one of a newer version).
 if redis.call('GET', KEYS[3]) ~= ARGV[3] then return {'fenced'} end
@@ -44,6 +45,8 @@ if redis.call('HGET', KEYS[1], 'state') == 'queued' then
              tries = tries, worker = ARGV[4]}))
   redis.call('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', 'run_id', ARGV[1], 'state', 'creating', 'stage', 'create',
              'reason', 'started', 'at', now)
+  local batch = redis.call('HGET', KEYS[1], 'batch_id')
+  if batch then count_move(ARGV[7] .. batch, '', 'queued', 'creating', false, false) end
 end
 
 local run = redis.call('HGETALL', KEYS[1])

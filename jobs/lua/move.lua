@@ -1,4 +1,5 @@
 -- The one place where a run moves: check who asks, change the run, end its job, enqueue the next, keep the history.
+-- Behind batch.lua.
 -- KEYS: 1 run  2 history  3 files  4 runs in the new state  5 events  6 watch  7 queue  8 bell
 --       9 producer key, or ''  10 order index, or ''  11 in-progress, job, retry and result of the job that ends
 --       (11 to 14, or ''), 15 job that comes, or ''  16 log  17 in-progress of the job that comes, or ''
@@ -101,6 +102,10 @@ else
 end
 
 if move.is_final then put('finished_at', now) elseif had[7] then drop('finished_at') end
+local batch = move.batch
+if batch and count_move(batch.key, batch.runs, had[3], move.state, had[7] ~= false, move.is_final) then
+  settle_batch(batch.key, batch.runs, now, move.retention_ms, batch.job)
+end
 redis.call('HSET', run, unpack(set))
 if #gone > 0 then redis.call('HDEL', run, unpack(gone)) end
 

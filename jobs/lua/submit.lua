@@ -1,16 +1,18 @@
 -- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to, or that
 -- have ordered the very same.
 -- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server
--- ARGV: 1 JSON {run, history, job, same = prefixes of keys, job_ms = job's life, same_ms = how long after a run's end the
---       same request is that run}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the producer key or
---       '', once = not if a run has the same request, fields = {name = text}} and its request
--- Returns for each run 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
--- key has the same request), and the id of the run.
+-- ARGV: 1 JSON {run, history, job, same, batch, batch_runs = prefixes of keys, job_ms = job's life, same_ms = how long after
+--       a run's end the same request is that run}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
+--       producer key or '', once = not if a run has the same request, place = in its batch, more = how many of those behind
+--       it are further parts of its request, fields = {name = text}} and its request
+-- Returns for each request 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
+-- key has the same request), and the id of the run, of several parts that of the first: they are written together, or none
+-- is.
 local shared = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local line = cjson.encode({at = now, state = 'queued', stage = 'create', reason = 'submitted'})
-local answers, any_new = {}, false
+local answers, any_new, joined = {}, false, {}
 
 local function write(run, request)
   if run.key ~= '' then redis.call('SET', run.key, run.id) end
@@ -30,6 +32,11 @@ local function write(run, request)
   redis.call('ZADD', KEYS[2], now, run.id)
   redis.call('ZADD', KEYS[4], now, run.job_id)
   any_new = true
+  local batch = run.fields.batch_id
+  if batch and redis.call('EXISTS', shared.batch .. batch) == 1 then
+    redis.call('ZADD', shared.batch_runs .. batch, run.place, run.id)
+    joined[batch] = (joined[batch] or 0) + 1
+  end
 end
 
 -- The run that has ordered the same, or is about to: not one that ended without an order, or longer than same_ms ago.
@@ -47,7 +54,8 @@ local function find_same(fingerprint)
   return (not finished_at or has_files or is_billed) and id
 end
 
-for i = 2, #ARGV, 2 do
+local i = 2
+while i < #ARGV do
   local run = cjson.decode(ARGV[i])
   local answer, id = 'created', run.id
   local known = run.key ~= '' and redis.call('GET', run.key)
@@ -63,12 +71,24 @@ for i = 2, #ARGV, 2 do
       if run.key ~= '' then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
     else
       write(run, ARGV[i + 1])
+      for part = i + 2, i + 2 * run.more, 2 do write(cjson.decode(ARGV[part]), ARGV[part + 1]) end
     end
   end
   answers[#answers + 1] = answer
   answers[#answers + 1] = id
+  i = i + 2 + 2 * run.more
 end
 if not any_new then return answers end
+for batch, count in pairs(joined) do
+  redis.call('HINCRBY', shared.batch .. batch, 'queued', count)
+  redis.call('HINCRBY', shared.batch .. batch, 'open', count)
+  redis.call('HDEL', shared.batch .. batch, 'ended_at')
+  -- It lives with its runs.
+  local key = redis.call('HGET', shared.batch .. batch, 'key_name')
+  for _, name in ipairs({shared.batch .. batch, shared.batch_runs .. batch, key or nil}) do
+    redis.call('PERSIST', name)
+  end
+end
 redis.pcall('PUBLISH', KEYS[5], 'job') -- which an ACL may forbid; polling finds the job
 
 -- The first run of all: remember which server took it. The rest of this is in begin.lua.

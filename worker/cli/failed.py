@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import typer
 from rich.text import Text
@@ -32,7 +31,7 @@ def show_failures(since: str | None, *, as_json: bool) -> Exit:
         groups = await group_failures(desk.redis, since=_since(since))
         aside = await list_poison(desk.redis, _MOST_SET_ASIDE)
         if as_json:
-            document = {"causes": [_as_json(group) for group in groups], "set_aside": [asdict(each) for each in aside]}
+            document = {"causes": [group.as_dict() for group in groups], "set_aside": [asdict(each) for each in aside]}
             typer.echo(json.dumps(document, indent=2, default=datetime.isoformat))
         elif not groups and not aside:
             say("Nothing has failed.")
@@ -78,20 +77,6 @@ def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         raise CommandError("there is nobody to ask; add --yes")
     return typer.confirm(question, err=True)
-
-
-def _as_json(group: CauseGroup) -> dict[str, Any]:
-    cause = group.cause
-    return {
-        "cause": cause.id,
-        **asdict(cause),
-        "runs": group.runs,
-        "first_at": group.first_at,
-        "last_at": group.last_at,
-        "example": group.example,
-        "example_message": group.message,
-        "advice": cause.advice,
-    }
 
 
 def _tell_causes(groups: Sequence[CauseGroup]) -> Iterator[Text]:

@@ -6,15 +6,16 @@ import asyncio
 import getpass
 import json
 import socket
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import typer
-from ulid import ULID
 
 from jobs.destination import DestinationError, destination_url, open_destination
 from jobs.errors import BadRequest, KeyReused, SubmitUncertain
 from jobs.handles import RunHandle
+from jobs.intake import Answer
 from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
@@ -59,7 +60,7 @@ class Taken:
     ordered_before: bool
     place: str
     key: str | None
-    batch_id: str | None
+    batch_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -85,16 +86,19 @@ def submit(names: list[str], terms: Terms) -> Exit:
         tally = _check_all(sources, allow_unknown=terms.allow_unknown)
         if tally.bad and not (terms.skip_bad and tally.good):
             raise _nothing_submitted(tally)
-        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s)
+        is_batch = tally.good > 1
+        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s, is_batch=is_batch)
 
 
-def _submit_checked(submissions: Iterator[tuple[str, Submission]], terms: Terms, patience_s: float | None) -> Exit:
+def _submit_checked(
+    submissions: Iterator[tuple[str, Submission]], terms: Terms, patience_s: float | None, *, is_batch: bool
+) -> Exit:
     """Enqueue, and wait where that was asked for; whatever interrupts it, the ids so far are printed."""
     taken: list[Taken] = []
     runs: dict[str, Run] = {}
 
     async def work(desk: Desk) -> Exit:
-        refused = await _enqueue(desk, submissions, taken, quiet=terms.as_json)
+        refused = await _enqueue(desk, submissions, taken, terms, is_batch=is_batch)
         await desk.warn_if_nobody_works()
         if terms.wait:
             runs.update(await follow_to_end(desk, [each.run_id for each in taken], patience_s))
@@ -175,39 +179,50 @@ def _find_problems(entry: Entry, *, allow_unknown: bool) -> list[str]:
 
 def _submissions(sources: Sources, pattern: Submission, tally: Tally) -> Iterator[tuple[str, Submission]]:
     """Number n of several requests gets `key-n`, counting the bad ones: mending one changes no other's key."""
-    batch_id = str(ULID()) if tally.good > 1 else None
     for number, entry in enumerate(sources, 1):
         if number not in tally.bad:
             key = f"{pattern.key}-{number}" if pattern.key and tally.total > 1 else pattern.key
-            yield entry.place, replace(pattern, request=entry.value, key=key, batch_id=batch_id)
+            yield entry.place, replace(pattern, request=entry.value, key=key)
 
 
 async def _enqueue(
-    desk: Desk, submissions: Iterator[tuple[str, Submission]], taken: list[Taken], *, quiet: bool
+    desk: Desk, submissions: Iterator[tuple[str, Submission]], taken: list[Taken], terms: Terms, *, is_batch: bool
 ) -> int:
-    """Submit a hundred at a time, noting and printing ids as they are taken; returns how many were refused.
+    """Submit, noting and printing ids as they are taken; several are a batch. Returns how many were refused.
 
     Raises:
         CommandError: Redis went away; the message says whether the command can be repeated without buying twice.
     """
+    sent: deque[tuple[str, Submission]] = deque()
     refused = 0
-    for chunk in _chunks(submissions):
-        try:
-            answers = await desk.queue.submit_many([submission for _, submission in chunk])
-        except SubmitUncertain as error:
-            one, guarded = chunk[0][1], desk.settings.same_request_days > 0
-            is_idempotent = one.key is not None or (guarded and not one.again)
-            raise _cut_short(error, len(taken), is_idempotent=is_idempotent) from error
-        for (place, submission), answer in zip(chunk, answers, strict=True):
-            if not isinstance(answer, RunHandle):
-                refused += 1
-                _say_refused(place, answer)
-                continue
-            taken.append(
-                Taken(answer.run_id, answer.created, answer.ordered_before, place, submission.key, submission.batch_id)
-            )
-            if not quiet:
-                typer.echo("\t".join([answer.run_id, *_remark(answer)]))
+
+    def send() -> Iterator[Submission]:
+        for place, submission in submissions:
+            sent.append((place, submission))
+            yield submission
+
+    def tell(answer: Answer) -> None:
+        nonlocal refused
+        place, submission = sent.popleft()
+        if not isinstance(answer, RunHandle):
+            refused += 1
+            _say_refused(place, answer)
+            return
+        taken.append(Taken(answer.run_id, answer.created, answer.ordered_before, place, submission.key))
+        if not terms.as_json:
+            typer.echo("\t".join([answer.run_id, *_remark(answer)]))
+
+    try:
+        if is_batch:
+            batch = await desk.queue.submit_batch(send(), key=terms.key, producer=terms.producer, tell=tell)
+            taken[:] = [replace(each, batch_id=batch.batch_id) for each in taken]
+            say(f"Submitted as batch {batch.batch_id}; follow it with: planet-orders batch {batch.batch_id}")
+        else:
+            for answer in await desk.queue.submit_many(send()):
+                tell(answer)
+    except SubmitUncertain as error:
+        is_guarded = desk.settings.same_request_days > 0 and not terms.again
+        raise _cut_short(error, len(taken), is_idempotent=terms.key is not None or is_guarded) from error
     return refused
 
 
@@ -226,17 +241,6 @@ def _cut_short(error: SubmitUncertain, taken: int, *, is_idempotent: bool) -> Co
     )
     why = Redactor().text(error.why)
     return CommandError(f"Redis went away or refused ({why}); {known}; {advice}", Exit.UNREACHABLE)
-
-
-def _chunks(submissions: Iterator[tuple[str, Submission]]) -> Iterator[list[tuple[str, Submission]]]:
-    chunk: list[tuple[str, Submission]] = []
-    for submission in submissions:
-        chunk.append(submission)
-        if len(chunk) == _AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _say_refused(place: str, answer: BadRequest | KeyReused) -> None:
