@@ -110,6 +110,7 @@ _ADVICE_BY_KIND: Mapping[str, str] = {
 _ADVICE_BY_TYPE: Mapping[str, str] = {
     "BadQuery": "mend the request and submit it anew; a retry sends the same one",
     "BadRequest": "mend the request and submit it anew; a retry sends the same one",
+    "CapReached": "after midnight UTC, or with a higher cap and the workers restarted, retry",
     "InvalidAPIKey": "mend PL_API_KEY, restart the workers, then retry",
     "APIKeyAuthException": "set PL_API_KEY, restart the workers, then retry",
     "NoPermission": "have the account allowed to do this, then retry",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from jobs.caps import Caps
 from jobs.destination import Destination
 from jobs.policy import Policy
 from jobs.run import Facts, FileRecord
@@ -53,4 +54,5 @@ class StageContext:
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     progress: Progress = show_nobody
+    caps: Caps | None = None  # on what a day may order
     check_lease: Callable[[], None] = trust_lease  # raises LeaseInDoubt; asks nobody, and so takes no time

@@ -12,6 +12,7 @@ JobsError
 ├── RunFailed         result() of a run that ended without its files
 ├── ResultTimeout     result() waited long enough; the run goes on
 ├── Fenced            this worker no longer owns the job; what it learnt is dropped
+├── CapReached        the day's orders would exceed a cap; the order was not placed
 ├── LeaseInDoubt      this worker may no longer own the job; what must not happen twice was not begun
 └── DestinationError  the destination cannot be used (jobs.destination)
 """
@@ -31,6 +32,7 @@ __all__ = [
     "BadRequest",
     "BatchNotFound",
     "BatchTimeout",
+    "CapReached",
     "DestinationError",
     "EmbeddedUnavailable",
     "Fenced",
@@ -190,6 +192,18 @@ class LeaseInDoubt(JobsError):
             "was away); nothing was sent, the next try looks again"
         )
         self.job_id, self.late_s = job_id, late_s
+
+
+class CapReached(JobsError):
+    """The order would exceed a cap on what a day may order, or cannot be held against it; it was not placed.
+
+    Attributes:
+        setting: the cap's.
+    """
+
+    def __init__(self, setting: str, why: str) -> None:
+        super().__init__(f"{why}; nothing was ordered")
+        self.setting = setting
 
 
 class DestinationError(JobsError):

@@ -1,7 +1,7 @@
 """Whose turn it is when something fails: every error is sorted here, and nowhere else.
 
 temporary   the network, 429, 5xx, a transfer that ended early, a full disk, no memory, Redis: try again later
-producer    400, 401, 403, 404, an unusable destination, a hostile name or link: no repetition helps
+producer    400, 401, 403, 404, an unusable destination, a hostile name or link, a cap: no repetition helps
 planet      the order itself failed at Planet (jobs.watch says so, no exception does)
 bug         everything else: a few tries, then failed with the traceback
 """
@@ -17,7 +17,7 @@ from http import HTTPStatus
 from redis.exceptions import RedisError
 
 from jobs.destination import DestinationError, DestinationUnavailable, DiskAway
-from jobs.errors import BadRequest, JobsError
+from jobs.errors import BadRequest, CapReached, JobsError
 from jobs.outcomes import Again, Finish
 from jobs.policy import Policy
 from jobs.redaction import Redactor
@@ -48,6 +48,7 @@ _LASTING = frozenset(
 
 _OF_THE_PRODUCER = (
     BadRequest,
+    CapReached,
     DestinationError,
     exceptions.AuthException,
     exceptions.FeatureError,

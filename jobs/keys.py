@@ -9,6 +9,8 @@
     orders:key:{sha256 of a key}   string  as its run; another's run: 90 days  submit, move
     orders:same:{fingerprint}      string  90 days after it was submitted      submit
     orders:order:{order_id}        string  as its run                          note, move
+    orders:spent:{day}             hash    two days after its last order       spend, give_back
+    orders:counted:{day}           set     two days after its last order       spend, give_back
     orders:runs                    zset    permanent; run_id by creation       submit, sweep
     orders:runs:{state}            zset    permanent; run_id by last move      submit, begin, move, sweep
     orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
@@ -105,6 +107,16 @@ def same_request(fingerprint: str) -> str:
 def order(order_id: str) -> str:
     """Which run an order belongs to."""
     return f"{PREFIX}:order:{order_id}"
+
+
+def spent(day: str) -> str:
+    """What was ordered on a day, the number of days since 1970: sums of the fleet and of each producer."""
+    return f"{PREFIX}:spent:{day}"
+
+
+def counted(day: str) -> str:
+    """The orders that are counted in a day's sums."""
+    return f"{PREFIX}:counted:{day}"
 
 
 def state(state: str) -> str:

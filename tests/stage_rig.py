@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from jobs.caps import Caps
 from jobs.context import StageContext
 from jobs.destination import Destination, open_destination
 from jobs.moves import By, plan_move
@@ -89,6 +90,7 @@ class Rig:
     run: Run = field(default_factory=new_run)
     notebook: MemoryNotebook = field(default_factory=MemoryNotebook)
     policy: Policy = field(default_factory=Policy)
+    caps: Caps | None = None
     now: datetime = START
     progress: list[tuple[str, int, int | None]] = field(default_factory=list)
     slept_s: list[float] = field(default_factory=list)
@@ -101,6 +103,7 @@ class Rig:
             notebook=self.notebook,
             staging=self.staging,
             policy=self.policy,
+            caps=self.caps,
             now=lambda: self.now,
             sleep=self._sleep,
             progress=lambda path, done, total: self.progress.append((path, done, total)),

@@ -13,6 +13,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import AuthenticationError, AuthorizationError
 
 from jobs import keys
+from jobs.caps import Allowance, Caps
 from jobs.connection import RETRIES, connect, connect_blocking, find_weaknesses
 from jobs.destination import open_destination
 from jobs.errors import RedisUnavailable
@@ -104,6 +105,7 @@ def assemble(
         identity=identity,
         destination=settings.destination,
         disks=disks,
+        caps=caps_of(settings, redis),
         staging=settings.data_dir / "staging",
         policy=policy_of(settings),
     )
@@ -119,6 +121,15 @@ def assemble(
         stop_wait_s=settings.stop_wait_s,
     )
     return worker, Watcher(stages, lease_s=settings.lease_s)
+
+
+def caps_of(settings: Settings, redis: ArqRedis) -> Caps | None:
+    """What a day may order, or None where there is no cap at all."""
+    fleet = Allowance(settings.cap_orders, settings.cap_items, settings.cap_hectares)
+    producer = Allowance(
+        settings.cap_orders_per_producer, settings.cap_items_per_producer, settings.cap_hectares_per_producer
+    )
+    return Caps(redis, fleet, producer) if (fleet, producer) != (Allowance(), Allowance()) else None
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -94,6 +94,7 @@ def _name_this_worker() -> str:
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Tries = Annotated[int, Field(ge=1, le=1000)]
+Cap = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -192,11 +193,23 @@ class Settings(BaseSettings):
     wait_check_max_s: Seconds = Field(default=120, description="rarest look at a waiting order")
     downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
     downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        default=90, description="how long a finished run, and its key, are kept; Planet keeps orders this long"
+
+    # Guards before money
+    cap_orders: Cap | None = Field(default=None, description="orders that the fleet places a day (UTC); unset: no cap")
+    cap_items: Cap | None = Field(default=None, description="items that it orders a day")
+    cap_hectares: Cap | None = Field(
+        default=None, description="hectares that it orders a day: the area of each order times its items"
     )
+    cap_orders_per_producer: Cap | None = Field(default=None, description="orders a day of each producer")
+    cap_items_per_producer: Cap | None = Field(default=None, description="items a day of each producer")
+    cap_hectares_per_producer: Cap | None = Field(default=None, description="hectares a day of each producer")
     same_request_days: Annotated[float, Field(ge=0, le=90, allow_inf_nan=False)] = Field(
         default=7, description="how long after a run's end its very request is not ordered again; 0: it always is"
+    )
+
+    # What is kept
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=90, description="how long a finished run, and its key, are kept; Planet keeps orders this long"
     )
 
     # Logs and web

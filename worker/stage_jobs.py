@@ -16,6 +16,7 @@ from arq.utils import timestamp_ms
 from arq.worker import Function, Retry, RetryJob, func
 
 from jobs import codec
+from jobs.caps import Caps
 from jobs.context import Progress, StageContext, show_nobody, trust_lease
 from jobs.destination import Destination, open_destination
 from jobs.errors import DestinationError, Fenced, UnreadableRun
@@ -83,6 +84,7 @@ class StageJobs:
     policy: Policy = field(default_factory=Policy)
     stages: Mapping[Stage, StageFunction] = field(default_factory=lambda: STAGES)
     disks: Disks | None = None
+    caps: Caps | None = None
     pulse: Pulse | None = None
     successor: Successor | None = None
     _open: Callable[[str], Destination] = field(default_factory=lambda: lru_cache(maxsize=64)(open_destination))
@@ -121,6 +123,7 @@ class StageJobs:
             staging=self.staging,
             policy=self.policy,
             progress=progress,
+            caps=self.caps,
             check_lease=check_lease,
         )
 

@@ -6,14 +6,17 @@ from jobs.request.check import MAX_NAME_LENGTH, check_request
 from jobs.request.delivery import cloud_target
 from jobs.request.display import canonical, fingerprint, redact_request
 from jobs.request.plain import MAX_DEPTH, MAX_SIZE_BYTES
+from jobs.request.size import Size, size_of
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_NAME_LENGTH",
     "MAX_SIZE_BYTES",
+    "Size",
     "canonical",
     "check_request",
     "cloud_target",
     "fingerprint",
     "redact_request",
+    "size_of",
 ]

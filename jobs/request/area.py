@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from jobs.errors import Problem
@@ -13,6 +15,8 @@ from planet_sdk.exceptions import FeatureError, GeoJSONError
 _POLYGONS = ("Polygon", "MultiPolygon")
 _DISTINCT = 3  # corners that a ring needs to enclose anything
 _FAR_EAST, _FAR_NORTH = 180, 90
+_EARTH_RADIUS_M = 6_371_007.2  # of the sphere with the Earth's surface: within 0.5 % of the ellipsoid, anywhere
+_M2_PER_HECTARE = 10_000
 
 
 def check_area(area: Any, path: str) -> Iterator[Problem]:
@@ -30,6 +34,21 @@ def check_area(area: Any, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.type", f"{shown(area.get('type'))} is no area; use Polygon or MultiPolygon")
     else:
         yield from _check_polygons(area, f"{path}.coordinates")
+
+
+def hectares_of(area: Any) -> float | None:
+    """The area of a Polygon or MultiPolygon that was checked, less its holes; None where it is none, as a reference."""
+    if not isinstance(area, dict) or area.get("type") not in _POLYGONS:
+        return None
+    polygons = [area["coordinates"]] if area["type"] == "Polygon" else area["coordinates"]
+    return sum(_ring_m2(outer) - sum(map(_ring_m2, holes)) for outer, *holes in polygons) / _M2_PER_HECTARE
+
+
+def _ring_m2(ring: list[list[float]]) -> float:
+    """The area within a closed ring, whose sides are straight on a map that keeps areas."""
+    corners = [(math.radians(east), math.sin(math.radians(north))) for east, north, *_ in ring]
+    sides = ((east2 - east1) * (north1 + north2) for (east1, north1), (east2, north2) in pairwise(corners))
+    return abs(sum(sides)) / 2 * _EARTH_RADIUS_M**2
 
 
 def _check_polygons(area: dict[str, Any], path: str) -> Iterator[Problem]:

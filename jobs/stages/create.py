@@ -1,8 +1,8 @@
 """Create: the order is placed at Planet exactly once.
 
-The intent is written down right before the POST. Whatever happens then (a lost reply, a crash, an answer without
-sense), the next try looks the order up by its name, which holds the run's id, and adopts it. Only when Planet's list
-has had time to show an order and shows none is the POST sent again.
+The order is held against the day's caps, and the intent written down, right before the POST. Whatever happens then (a
+lost reply, a crash, an answer without sense), the next try looks the order up by its name, which holds the run's id,
+and adopts it. Only when Planet's list has had time to show an order and shows none is the POST sent again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from jobs.context import StageContext
-from jobs.errors import JobsError, LeaseInDoubt
+from jobs.errors import CapReached, JobsError, LeaseInDoubt
 from jobs.failures import after_failure
 from jobs.orders import cancel_surplus, facts_of, find_orders, has_id, intent_since, settle_wait_s, valid_id
 from jobs.outcomes import Advance, Again, Finish, Outcome
@@ -90,15 +90,18 @@ async def _adopt(run: Run, context: StageContext, orders: list[dict[str, Any]]) 
 
 
 async def _place(run: Run, context: StageContext) -> Outcome:
-    intent = _Intent(context)
+    intent = _Intent(run, context)
     named = {**run.request, "name": run.order_name}
     try:
         order = await context.orders.create_order(named, before_sending=intent.write)
     except LeaseInDoubt as error:  # nothing was sent
         delay_s = context.policy.backoff_s(run.faults)
         return Again(delay_s, f"waiting: {error}", charge=False, facts={"intent_at": None})
+    except CapReached as error:  # likewise
+        return after_failure(run, error, context.policy, {"intent_at": None})
     except exceptions.PlanetError as error:
         if _is_refusal(error):
+            await intent.give_back()
             return after_failure(run, error, context.policy, {"intent_at": None})
         return _look_later(run, context, error)
     except asyncio.CancelledError:
@@ -115,19 +118,32 @@ async def _place(run: Run, context: StageContext) -> Outcome:
 class _Intent:
     """What is written down, through the fence of the job, when a POST's turn has come: from here on it may be taken."""
 
+    run: Run
     context: StageContext
     may_be_written: bool = False
+    day: int | None = None  # on which the order is counted
 
     async def write(self) -> None:
-        """Return while the job is certainly this worker's.
+        """Return while the job is certainly this worker's, and the order counted where there are caps.
 
         Raises:
-            Fenced: it is another's.
+            CapReached: there is no room for the order today.
+            RedisError: it could not be counted, or written down.
+            Fenced: the job is another's.
             LeaseInDoubt: it may be, since this worker stood still with the answer in its hands.
         """
+        if self.context.caps:
+            self.day = await self.context.caps.count(self.run)
         self.may_be_written = True
         await self.context.notebook.note({"intent_at": self.context.now()})
         self.context.check_lease()
+
+    async def give_back(self) -> None:
+        """Uncount the order, which was not placed; it stays counted where somebody else may be about to place it."""
+        if self.context.caps and self.day is not None:
+            with suppress(LeaseInDoubt, RedisError, OSError):
+                self.context.check_lease()
+                await self.context.caps.give_back(self.run, self.day)
 
 
 def _look_later(run: Run, context: StageContext, why: exceptions.PlanetError | str) -> Outcome:
