@@ -13,7 +13,7 @@
     orders:counted:{day}           set     two days after its last order       spend, give_back
     orders:runs                    zset    permanent; run_id by creation       submit, sweep
     orders:runs:{state}            zset    permanent; run_id by last move      submit, begin, move, sweep
-    orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, watcher
+    orders:watch                   zset    permanent; parked run_id by due     move, ask_cancel, hint, watcher
     orders:batch:{batch_id}        hash    as the last of its runs             open_batch, submit, begin, move
     orders:batch-runs:{batch_id}   zset    as its batch; run_id by place       submit
     orders:batch-key:{sha256 of a key}  string  as its batch                   open_batch
@@ -37,6 +37,7 @@
     arq:abort                      zset    permanent; emptied by the workers   arq's Job.abort, ask_cancel, aborts
     {queue}:health-check[:{name}]  string  some seconds                        health
     {queue}:bell                   pub/sub channel: "job", "cancel:{run_id}"   submit, move, ask_cancel
+    {queue}:watch-bell             pub/sub channel: run_id                     hint
 
 Times are milliseconds since 1970, on the server's clock. "permanent" keys hold ids only, which their writers remove.
 """
@@ -197,3 +198,8 @@ def health(queue: str, worker_name: str | None = None) -> str:
 def bell(queue: str) -> str:
     """The channel on which new work and cancellations are announced."""
     return f"{queue}:bell"
+
+
+def watch_bell(queue: str) -> str:
+    """The channel on which parked runs are announced whose orders are said to have changed."""
+    return f"{queue}:watch-bell"

@@ -1,4 +1,4 @@
-"""The runs in Redis: reads, and the five scripts that write."""
+"""The runs in Redis: reads, and the six scripts that write."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class RunStore:
         self.lifetimes = lifetimes or Lifetimes()
         self._clock = ServerClock(redis)
         self._together = Together(redis)
-        self._submit, self._note, self._ask_cancel = (script(redis, name) for name in ("submit", "note", "ask_cancel"))
+        self._submit, self._note, self._ask_cancel, self._hint = (
+            script(redis, name) for name in ("submit", "note", "ask_cancel", "hint")
+        )
         self._begin, self._move = (script(redis, "batch", name) for name in ("begin", "move"))
 
     # What producers do
@@ -263,6 +265,17 @@ class RunStore:
         """Leave a parked run where it is and look again later; does nothing to a run that is not parked."""
         due = await self._clock.now_ms() + round(check_in_s * 1000)
         await self.redis.zadd(keys.WATCH, {run_id: due}, xx=True)
+
+    async def hint_order(self, order_id: str) -> bool:
+        """Have the watcher look at the run of this order now: somebody says that the order has changed.
+
+        Nothing moves because of it: the order's state is read from Planet first. Idempotent; a burst costs one look.
+
+        Returns:
+            False where the order belongs to no parked run.
+        """
+        bell = keys.watch_bell(self.queue)
+        return bool(await self._hint(keys=[keys.order(order_id), keys.WATCH, bell]))
 
     # Reads
 

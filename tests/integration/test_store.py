@@ -1,4 +1,4 @@
-"""The run's record and the five scripts that write it, on a real Valkey."""
+"""The run's record and the six scripts that write it, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job, JobStatus
+from redis.asyncio.client import PubSub
 
 from jobs import keys
 from jobs.errors import Fenced, NotPossible, RunNotFound
@@ -18,6 +19,7 @@ from jobs.outcomes import Advance, Again, Finish, Park
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State
 from jobs.store import RunStore
 from jobs.sweep import sweep
+from tests.waiting import until
 
 ME = By.owner_of_job("w1", "w1/boot-1")
 RUN_ID = "01JD0000000000000000000001"
@@ -322,3 +324,23 @@ async def test_events_tell_each_move_in_order(store: RunStore) -> None:
         if event.state.is_final:
             break
     assert seen == [(State.QUEUED, "submitted"), (State.CREATING, "started"), (State.FAILED, "no")]
+
+
+async def test_a_hint_makes_the_parked_run_of_an_order_due_and_tells_the_watcher(store: RunStore) -> None:
+    run = await take(store, await submit(store))
+    await store.note(run, ME, {"order_id": ORDER_ID})
+    assert not await store.hint_order(ORDER_ID), "the run is not parked yet"
+    await store.move(plan_move(run, Park(60, "waiting"), ME))
+
+    async with store.redis.pubsub() as bell:
+        await bell.subscribe(keys.watch_bell(store.queue))
+        assert await store.hint_order(ORDER_ID)
+        await until("the bell rings", lambda: heard(bell, RUN_ID.encode()))
+
+    assert await store.due_parked(10) == [RUN_ID]
+    assert not await store.hint_order("2887c43b-0000-4bec-8efe-cb9e94f0ef3d"), "nobody's order"
+
+
+async def heard(bell: PubSub, what: bytes) -> bool:
+    message = await bell.get_message(ignore_subscribe_messages=True)
+    return bool(message) and message["data"] == what
