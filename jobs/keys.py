@@ -18,6 +18,7 @@
     orders:batch-runs:{batch_id}   zset    as its batch; run_id by place       submit
     orders:batch-key:{sha256 of a key}  string  as its batch                   open_batch
     orders:batches                 zset    permanent; batch_id by creation     open_batch, sweep
+    orders:changes                 string  a week after the last look          watcher; Planet's time of the last change
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:budget:{account}:{kind}:{part}  zset, hash: minutes after the last request  take_turn, departed, refused
@@ -60,6 +61,7 @@ PREFIX = "orders"
 RUNS = f"{PREFIX}:runs"
 WATCH = f"{PREFIX}:watch"
 BATCHES = f"{PREFIX}:batches"
+CHANGES = f"{PREFIX}:changes"
 EVENTS = f"{PREFIX}:events"
 POISON = f"{PREFIX}:poison"
 WORKERS = f"{PREFIX}:workers"

@@ -23,7 +23,7 @@ class Policy:
         default_factory=lambda: {Stage.CREATE: 300, Stage.WAIT: 300, Stage.DOWNLOAD: 6 * 3600, Stage.VALIDATE: 6 * 3600}
     )
     settle_s: float = 30  # how long Planet's list may lag behind a POST before "not there" is believed
-    first_check_s: float = 5  # a parked run is first looked at after this, then ever more rarely
+    first_check_s: float = 5  # a parked run is first thought of after this, then ever more rarely
     max_check_s: float = 60
     check_growth: float = 1.5
     transfers_per_run: int = 4
@@ -40,5 +40,11 @@ class Policy:
         growth = self.check_growth - 1
         return min(self.max_check_s, max(self.first_check_s, waited_s * growth))
 
+    def next_check_of_unlisted_s(self, waited_s: float) -> float:
+        """When to look at a parked order again that Planet's list ought to show, by how long it has been waited for."""
+        growth = self.check_growth - 1
+        return min(_UNLISTED_GROWTH * self.max_check_s, max(self.max_check_s, waited_s * growth))
 
+
+_UNLISTED_GROWTH = 10
 _random = random.Random()  # noqa: S311 — jitter needs no secrecy

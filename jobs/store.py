@@ -15,7 +15,6 @@ from redis.exceptions import ResponseError
 
 from jobs import keys
 from jobs.callbacks import Told, callback_payload
-from jobs.clock import ServerClock
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
 from jobs.moves import By, Move
@@ -71,7 +70,6 @@ class RunStore:
         self.redis = redis
         self.queue = queue
         self.lifetimes = lifetimes or Lifetimes()
-        self._clock = ServerClock(redis)
         self._together = Together(redis)
         self._submit, self._note, self._ask_cancel, self._hint = (
             script(redis, name) for name in ("submit", "note", "ask_cancel", "hint")
@@ -253,18 +251,6 @@ class RunStore:
         payload = callback_payload(Told.BATCH, batch_id, now_ms())
         where = {"queue": self.queue, "bell": keys.bell(self.queue), "prefix": keys.job("")}
         return {**where, "ms": ms(self.lifetimes.job), "payload": payload}
-
-    # Parked runs
-
-    async def due_parked(self, limit: int) -> list[str]:
-        """The parked runs to look at now, the longest due first."""
-        now = await self._clock.now_ms()
-        return [run_id.decode() for run_id in await self.redis.zrangebyscore(keys.WATCH, "-inf", now, 0, limit)]
-
-    async def look_again(self, run_id: str, check_in_s: float) -> None:
-        """Leave a parked run where it is and look again later; does nothing to a run that is not parked."""
-        due = await self._clock.now_ms() + round(check_in_s * 1000)
-        await self.redis.zadd(keys.WATCH, {run_id: due}, xx=True)
 
     async def hint_order(self, order_id: str) -> bool:
         """Have the watcher look at the run of this order now: somebody says that the order has changed.

@@ -48,17 +48,22 @@ def judge(run: Run, order: Mapping[str, Any]) -> Outcome | None:
     return None
 
 
-async def look(run: Run, context: StageContext) -> Outcome | None:
-    """Ask Planet for the order of one parked run and judge it; None when it is to be looked at again later.
+async def look(run: Run, context: StageContext, order: Mapping[str, Any] | None = None) -> Outcome | None:
+    """Judge the order of one parked run; None when it is to be looked at again later.
 
     A wish to cancel and a deadline that is past end the run. Trouble on the way to Planet never does.
+
+    Args:
+        run: parked.
+        context: as a stage has it.
+        order: as Planet's list has just shown it; without it, Planet is asked.
     """
     why = reason_to_end(run, context.now())
     if why is not None:
         return await end_early(run, context, *why)
     order_id = order_id_of(run)
     try:
-        return judge(run, await read_order(context.orders, order_id))
+        return judge(run, await read_order(context.orders, order_id) if order is None else order)
     except MissingResource as error:
         # An order may be asked for before all of Planet knows it.
         if context.now() - run.updated_at < timedelta(seconds=context.policy.settle_s):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,12 @@ class Fleet:
     redis_url: str
     stack: AsyncExitStack
 
-    async def start_worker(self, name: str = "w1", policy: Policy = QUICK) -> OrderWorker:
-        return await self.stack.enter_async_context(self.worker(name, policy))
+    async def start_worker(self, name: str = "w1", policy: Policy = QUICK, *, uses_list: bool = True) -> OrderWorker:
+        return await self.stack.enter_async_context(self.worker(name, policy, uses_list=uses_list))
 
     @asynccontextmanager
     async def worker(
-        self, name: str = "w1", policy: Policy = QUICK, redis_url: str | None = None
+        self, name: str = "w1", policy: Policy = QUICK, redis_url: str | None = None, *, uses_list: bool = True
     ) -> AsyncIterator[OrderWorker]:
         """A worker and its watcher, at work until the block ends."""
         redis_url = redis_url or self.redis_url
@@ -78,7 +78,7 @@ class Fleet:
             health_interval_s=0.2,
             stop_wait_s=0,
         )
-        watching = asyncio.create_task(Watcher(stages, lease_s=2).run())
+        watching = asyncio.create_task(Watcher(stages, lease_s=2, uses_list=uses_list).run())
         main = asyncio.create_task(worker.async_run())
         try:
             yield worker
@@ -93,8 +93,14 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet_on(redis: ArqRedis, redis_url: str, folder: Path, settings: SimulatorSettings) -> AsyncIterator[Fleet]:
-    async with Simulator(settings) as simulator, AsyncExitStack() as stack:
+async def fleet_on(
+    redis: ArqRedis,
+    redis_url: str,
+    folder: Path,
+    settings: SimulatorSettings,
+    clock: Callable[[], float] | None = None,
+) -> AsyncIterator[Fleet]:
+    async with Simulator(settings, clock=clock) as simulator, AsyncExitStack() as stack:
         yield Fleet(OrderQueue(RunStore(redis)), simulator, folder, redis_url, stack)
 
 

@@ -120,7 +120,7 @@ def assemble(
         health_interval_s=settings.health_interval_s,
         stop_wait_s=settings.stop_wait_s,
     )
-    return worker, Watcher(stages, lease_s=settings.lease_s)
+    return worker, Watcher(stages, lease_s=settings.lease_s, uses_list=settings.wait == "list")
 
 
 def caps_of(settings: Settings, redis: ArqRedis) -> Caps | None:

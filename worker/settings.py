@@ -189,8 +189,14 @@ class Settings(BaseSettings):
     settle_s: Seconds = Field(
         default=30, description="how long an order whose POST got no reply is looked for before it is sent again"
     )
+    wait: Literal["list", "poll"] = Field(
+        default="list",
+        description="how finished orders are found: list what has changed, or poll each order by its id",
+    )
     wait_check_min_s: Seconds = Field(default=5, description="first and most frequent look at a waiting order")
-    wait_check_max_s: Seconds = Field(default=120, description="rarest look at a waiting order")
+    wait_check_max_s: Seconds = Field(
+        default=120, description="rarest look at a waiting order; an order that no list shows is read after this"
+    )
     downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
     downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
 

@@ -1,78 +1,114 @@
-"""The watcher: looks at parked runs' orders, moves those that are final, and sweeps. One in the fleet does it.
+"""The watcher: lists what has changed at Planet, moves parked runs whose orders are final, and sweeps.
 
-Every worker runs one; whoever holds the duty's lease works, the others ask for it now and then. Two that both believe
-they hold it do no harm: a parked run is moved once.
+One in the fleet does it. Every worker runs one; whoever holds the duty's lease works, the others ask for it now and
+then. Two that both believe they hold it do no harm: a parked run is moved once. See
+docs/decisions/0006-the-watcher-lists.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import random
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
 from time import monotonic
 
 import structlog
 
 from jobs import keys
-from jobs.ending import until_deadline_s
-from jobs.errors import DestinationError, Fenced, RunNotFound, UnreadableRun
-from jobs.failures import after_failure
-from jobs.moves import By, plan_move
-from jobs.poison import keep_unreadable_run
-from jobs.run import Run
+from jobs.moves import By
+from jobs.parked import DueRun, ParkedRuns
 from jobs.sweep import sweep
-from jobs.watch import look
+from planet_sdk.exceptions import APIError, PlanetError
+from worker.changes import ListUnusable, OrderChanges
 from worker.claims import REDIS_AWAY, script_source
+from worker.doorbell import hear
+from worker.looks import Looks
+from worker.rhythm import Rhythm
 from worker.stage_jobs import StageJobs
 
 log = structlog.get_logger(__name__)
 
 _DUTY = "watcher"
-_EVERY_S = 1.0
+_EVERY_S = 1.0  # between two looks into the watch list
 _SWEEP_EVERY_S = 60.0
-_AT_ONCE = 8  # the request budget, not this, is what holds looks back
-_PAGE = 200
-_AFTER_AN_ERROR_S = 30.0
-_UNREADABLE_S = 600.0  # until a run whose record cannot be read is looked at again
+_PAGE = 500
+
+# Planet's list
+_QUICK_S, _SLOW_S = 2.0, 30.0
+_APART_S = 0.4  # between two lists that hints ask for: less than half of Planet's 3 a second are ours
+_TRUSTED_S = 60.0  # without a list for so long, orders are looked at by id
+_UNUSABLE_S = 600.0  # before the list is tried again
+_BY_ID_EVERY_S = 1.0  # while the list works: a third of Planet's budget at most
+
+# What a server answers that has no such list, or does not know what is asked of it; anything else may pass.
+_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+
+_random = random.Random()  # noqa: S311 — spreading looks needs no secrecy
 
 
 class Watcher:
-    """Run it beside a worker; it shares the worker's Session and store."""
+    """Run it beside a worker; it shares the worker's Session and store.
 
-    def __init__(self, stages: StageJobs, *, lease_s: float = 12) -> None:
-        self._stages, self.store, self._lease_s = stages, stages.store, lease_s
-        self._by = By.watcher(stages.identity.name)
+    Args:
+        stages: the worker's.
+        lease_s: another watcher takes over so long after this one was killed, and a third of it.
+        uses_list: False asks for each order by its id, as servers need whose lists know neither filters nor sorting.
+    """
+
+    def __init__(self, stages: StageJobs, *, lease_s: float = 12, uses_list: bool = True) -> None:
+        self._stages, self.store, self._lease_s, self._uses_list = stages, stages.store, lease_s, uses_list
+        self._parked = ParkedRuns(stages.store.redis)
+        self._changes = OrderChanges(stages.orders, stages.store.redis, stages.policy.settle_s)
         redis = stages.store.redis
         self._hold = redis.register_script(script_source("hold_duty"))
         self._drop = redis.register_script(script_source("drop_duty"))
-        self._sweep_due = 0.0
         self._lease_until = 0.0
+        self._sweep_due = 0.0
+        quick_s, slow_s = min(_QUICK_S, stages.policy.first_check_s), min(_SLOW_S, stages.policy.max_check_s)
+        self._rhythm = Rhythm(quick_s, slow_s, min(_APART_S, quick_s))
+        self._trusted_until = monotonic() + _TRUSTED_S if uses_list else 0.0
+        self._unusable_until = 0.0
+        self._by_id_at = 0.0
+        self._hinted: set[str] = set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         try:
             while True:
-                try:
-                    held = await self._hold_duty()
-                    if held:
-                        await self._watch_once()
-                except REDIS_AWAY as error:
-                    log.debug("watch interrupted, Redis is away", error=str(error))
-                    held = False
-                except Exception:  # the watcher's edge: nothing that lies in Redis may end it for good
-                    log.exception("watch interrupted by an error")
-                    held = False
-                await asyncio.sleep(_EVERY_S if held else self._lease_s / 3)
+                if await self._is_on_duty():
+                    await _guarded(self._watch())
+                await asyncio.sleep(self._lease_s / 3)
         finally:
             await asyncio.shield(self._drop_duty())
 
-    async def _hold_duty(self) -> bool:
-        """Ask for the lease again when a third of it is left."""
+    async def _watch(self) -> None:
+        """Watch until the duty is lost."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = Looks(self._stages, self._parked, tasks, self._is_trusted)
+            bell = keys.watch_bell(self.store.queue)
+            beside = (
+                hear(self.store.redis, bell, on_line=self._rhythm.ask, on_ring=self._take_hint),
+                self._follow_changes(looks),
+            )
+            helpers = [tasks.create_task(coroutine) for coroutine in beside]
+            while await self._is_on_duty():
+                await _guarded(self._attend(looks))
+                await asyncio.sleep(_EVERY_S)
+            for helper in helpers:
+                helper.cancel()
+
+    async def _is_on_duty(self) -> bool:
+        """Ask for the lease again when a third of it is left; whoever cannot ask has lost it."""
         if monotonic() < self._lease_until - self._lease_s / 3:
             return True
-        asked_at = monotonic()
-        held = await self._hold(
-            keys=[keys.lease(_DUTY)], args=[self._stages.identity.owner, round(self._lease_s * 1000)]
-        )
+        asked_at, lease_ms = monotonic(), round(self._lease_s * 1000)
+        try:
+            held = await self._hold(keys=[keys.lease(_DUTY)], args=[self._stages.identity.owner, lease_ms])
+        except REDIS_AWAY as error:
+            log.debug("watch interrupted, Redis is away", error=str(error))
+            held = False
         self._lease_until = asked_at + self._lease_s if held else 0.0
         return bool(held)
 
@@ -82,60 +118,96 @@ class Watcher:
         except REDIS_AWAY:
             log.debug("duty left to its lease, Redis is away")
 
-    async def _watch_once(self) -> None:
+    # What has changed at Planet
+
+    def _take_hint(self, run_id: bytes) -> None:
+        self._hinted.add(run_id.decode(errors="replace"))
+        self._rhythm.ask()
+
+    async def _follow_changes(self, looks: Looks) -> None:
+        """List whenever its turn comes; what was hinted at and is not shown as final is looked at by id."""
+        while True:
+            await self._rhythm.turn()
+            hinted, self._hinted = self._hinted, set()
+            await _guarded(self._list_changes(looks))
+            await _guarded(self._look_at_hinted(looks, hinted))
+
+    async def _list_changes(self, looks: Looks) -> None:
+        self._rhythm.slow_down()
+        if not self._uses_list or monotonic() < self._unusable_until or not await self._is_on_duty():
+            return
+        if not await self._parked.count():
+            await self._changes.rest()
+            return
+        try:
+            has_changed = await self._move_changed(looks)
+        except (PlanetError, ListUnusable) as error:
+            self._bear_with_list(error)
+            return
+        self._trusted_until = monotonic() + _TRUSTED_S
+        if has_changed:
+            self._rhythm.quicken()
+
+    async def _move_changed(self, looks: Looks) -> bool:
+        has_changed = False
+        async with aclosing(self._changes.pages()) as pages:
+            async for page in pages:
+                has_changed |= await looks.take(page)
+                if not await self._is_on_duty():
+                    break
+        return has_changed
+
+    def _bear_with_list(self, error: PlanetError | ListUnusable) -> None:
+        if isinstance(error, ListUnusable) or (isinstance(error, APIError) and error.status in _REFUSALS):
+            self._trusted_until, self._unusable_until = 0.0, monotonic() + _UNUSABLE_S
+        log.warning("list of orders not read", error=str(error), looks_by_id=not self._is_trusted())
+
+    async def _look_at_hinted(self, looks: Looks, hinted: set[str]) -> None:
+        for run_id in hinted:
+            due = await self._parked.due_of(run_id)
+            if due and not looks.start(due, is_urgent=True):
+                self._hinted.add(run_id)
+
+    def _is_trusted(self) -> bool:
+        return monotonic() < self._trusted_until
+
+    # What is due in the watch list
+
+    async def _attend(self, looks: Looks) -> None:
+        """See to what is due: runs to be ended at once, orders that no list has shown, and the sweep."""
         if monotonic() >= self._sweep_due:
             self._sweep_due = monotonic() + _SWEEP_EVERY_S
             await self._sweep()
-        slots = asyncio.Semaphore(_AT_ONCE)
-        run_ids = await self.store.due_parked(_PAGE)
-        async with asyncio.TaskGroup() as looks:
-            for run_id in run_ids:
-                looks.create_task(self._look_within(slots, run_id))
+        while len(due := await self._parked.due(_PAGE)) and await self._see_to(looks, due) and len(due) == _PAGE:
+            pass  # ten thousand that were parked at once
 
-    async def _look_within(self, slots: asyncio.Semaphore, run_id: str) -> None:
-        try:
-            async with slots:
-                if await self._hold_duty():
-                    await self._look_or_put_off(run_id)
-        except REDIS_AWAY as error:  # it stays due, and is looked at when Redis is back
-            log.debug("look interrupted, Redis is away", run_id=run_id, error=str(error))
+    async def _see_to(self, looks: Looks, due: Sequence[DueRun]) -> bool:
+        """Start looks at those that need one, and put the others off; whether there were any of these."""
+        due = [run for run in due if run.run_id not in self._hinted and not looks.is_under_way(run.run_id)]
+        can_wait = []
+        for run in due:
+            if run.has_to_end or run.waited_s is None:
+                looks.start(run, is_urgent=True)
+            elif not self._is_trusted():
+                looks.start(run)
+            else:
+                can_wait.append(run)
+        await self._put_off(looks, can_wait)
+        return bool(can_wait)
 
-    async def _look_or_put_off(self, run_id: str) -> None:
-        with structlog.contextvars.bound_contextvars(run_id=run_id, worker=self._stages.identity.name):
-            try:
-                await self._look(run_id)
-            except REDIS_AWAY:
-                raise
-            except Exception:  # a watcher's edge: one run must not hold up the others
-                log.exception("look at a parked run failed")
-                await self.store.look_again(run_id, _AFTER_AN_ERROR_S)
-
-    async def _look(self, run_id: str) -> None:
-        try:
-            run = await self.store.get(run_id)
-        except RunNotFound:
-            await self.store.redis.zrem(keys.WATCH, run_id)
-            return
-        except UnreadableRun as error:
-            log.error("run set aside, its record cannot be read", why=error.why)  # noqa: TRY400 — no bug of ours
-            await keep_unreadable_run(self.store.redis, error, worker=self._stages.identity.name)
-            await self.store.look_again(run_id, _UNREADABLE_S)
-            return
-        try:
-            outcome = await look(run, self._stages.context(run, self._by))
-        except DestinationError as error:
-            outcome = after_failure(run, error, self._stages.policy)
-        if outcome is None:
-            check_in_s = self._stages.policy.next_check_s(_waited_s(run))
-            left_s = until_deadline_s(run, datetime.now(UTC))
-            await self.store.look_again(run_id, min(check_in_s, left_s) if left_s > 0 else check_in_s)
-            return
-        try:
-            await self.store.move(plan_move(run, outcome, self._by))
-        except Fenced as error:
-            log.info("parked run was moved by another", why=error.why)
-        else:
-            log.info("parked run moved", order_id=run.order_id, reason=outcome.reason)
+    async def _put_off(self, looks: Looks, due: Sequence[DueRun]) -> None:
+        """Leave the runs to the list; those that it has not shown for long are looked at by id, one now and then."""
+        later: dict[DueRun, float] = {}
+        spread_s = 2 * _BY_ID_EVERY_S * await self._parked.count() if due else 0.0
+        for run in due:
+            if (left_s := self._stages.policy.max_check_s - (run.waited_s or 0)) > 0:  # just parked, as a rule
+                later[run] = left_s
+                self._rhythm.quicken()
+            elif monotonic() >= self._by_id_at and looks.start(run):
+                self._by_id_at = monotonic() + _BY_ID_EVERY_S
+            else:  # over twice the time that it takes to look at all of them
+                later[run] = _random.uniform(0, spread_s)
+        await self._parked.put_off(later)
 
     async def _sweep(self) -> None:
         swept = await sweep(self.store, By.person(self._stages.identity.name))
@@ -145,5 +217,11 @@ class Watcher:
             log.info("old runs forgotten", count=swept.forgotten)
 
 
-def _waited_s(run: Run) -> float:
-    return (datetime.now(UTC) - run.updated_at).total_seconds()
+async def _guarded(step: Awaitable[None]) -> None:
+    """The watcher's edge: nothing that lies in Redis, or comes from Planet, may end it for good."""
+    try:
+        await step
+    except REDIS_AWAY as error:
+        log.debug("watch interrupted, Redis is away", error=str(error))
+    except Exception:
+        log.exception("watch interrupted by an error")

@@ -134,6 +134,7 @@ class OrdersClient:
         *,
         destination_ref: str | None = None,
         user_id: str | int | None = None,
+        page_size: int | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield orders, newest first; asks for the next page only when it is needed.
 
@@ -149,6 +150,7 @@ class OrdersClient:
             sort_by: name, created_on, state or last_modified, each with " ASC" or " DESC", separated by commas.
             destination_ref: only orders delivered to this destination.
             user_id: of another user of the organisation, or "all"; for its administrators.
+            page_size: orders a page; by default as Planet likes.
 
         Raises:
             ClientError: the state is none of Planet's.
@@ -168,6 +170,7 @@ class OrdersClient:
             "state": state or None,
             "destination_ref": destination_ref,
             "user_id": user_id,
+            "page_size": page_size,
         }
         params = {key: value for key, value in params.items() if value is not None}
         request = partial(self.session.request, kind=RequestKind.LIST)

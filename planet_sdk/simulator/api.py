@@ -50,7 +50,7 @@ async def create(call: Call) -> Response:
 async def show_list(call: Call) -> Response:
     """GET /orders/v2: one page of orders, without results."""
     world = call.world
-    page = list_orders(world.book, call.api_key, call.request.query_params, world.settings.page_size, call.orders_url)
+    page = list_orders(world.book, call.api_key, call.request.query_params, world.settings, call.orders_url)
     return JSONResponse(page)
 
 

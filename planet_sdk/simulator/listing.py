@@ -16,8 +16,8 @@ from .book import OrderBook
 from .clock import format_time, parse_time
 from .orders import Order, OrderState
 from .refusals import refuse_generally
+from .settings import SimulatorSettings
 
-MAX_PAGE_SIZE = 500
 Condition: TypeAlias = Callable[[Order], bool]
 _SORTS: Mapping[str, Callable[[Order], Any]] = {
     "name": lambda order: order.name,
@@ -52,11 +52,13 @@ class Query:
     conditions: tuple[Condition, ...]
 
     @classmethod
-    def parse(cls, params: QueryParams, default_page_size: int) -> Query:
+    def parse(cls, params: QueryParams, settings: SimulatorSettings) -> Query:
         """The query of a URL; Refusal when Planet would not understand it."""
+        known = ((name, value) for name, value in params.multi_items() if name not in settings.list_ignores)
+        params = QueryParams(list(known))
         return cls(
             params=params,
-            page_size=_parse_page_size(params.get("page_size"), default_page_size),
+            page_size=_parse_page_size(params.get("page_size"), settings),
             modified=_parse_interval("last_modified", params.get("last_modified")),
             sorts=_parse_sorts(params["sort_by"]) if "sort_by" in params else _NEWEST_FIRST,
             conditions=tuple(_list_conditions(params)),
@@ -102,10 +104,12 @@ def _destination_ref(request: Mapping[str, Any]) -> Any:
     return destination.get("ref") if isinstance(destination, dict) else None
 
 
-def list_orders(book: OrderBook, api_key: str, params: QueryParams, page_size: int, orders_url: str) -> dict[str, Any]:
+def list_orders(
+    book: OrderBook, api_key: str, params: QueryParams, settings: SimulatorSettings, orders_url: str
+) -> dict[str, Any]:
     """One page of an account's orders, with a link to the next one if there is one."""
     book.settle()
-    query = Query.parse(params, page_size)
+    query = Query.parse(params, settings)
     found = list(islice(_after_marker(_sorted(book, api_key, query), query), query.page_size + 1))
     page = found[: query.page_size]
     links = {"_self": f"{orders_url}?{params}" if params else orders_url}
@@ -181,12 +185,12 @@ def _parse_sorts(text: str) -> tuple[tuple[str, bool], ...]:
     return tuple(sorts)
 
 
-def _parse_page_size(text: str | None, default: int) -> int:
+def _parse_page_size(text: str | None, settings: SimulatorSettings) -> int:
     if text is None:
-        return default
+        return settings.page_size
     if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
         raise refuse_generally(f"Bad page_size '{text}'")
-    return min(int(text), MAX_PAGE_SIZE)
+    return min(int(text), settings.max_page_size)
 
 
 def _parse_interval(name: str, text: str | None) -> Interval:

@@ -57,8 +57,12 @@ class SimulatorSettings:
     """Each order's two times vary by up to this share, up and down."""
     list_lag_s: float = 0.0
     """An order is absent from the list for this long after it was created."""
+    list_ignores: tuple[str, ...] = ()
+    """Parameters of the list that this server does not know, and passes over: `("last_modified", "sort_by")`."""
     max_active_orders: int = 10_000
     page_size: int = 20
+    max_page_size: int = 500
+    """Orders on a page, whatever a client asks for."""
 
     rate_limits: Mapping[str, int] = field(default_factory=lambda: PLANET_RATE_LIMITS)
     """By kind of request, for each API key, in any one-second window. An absent kind has no limit; `{}`: none has."""

@@ -16,6 +16,7 @@ from jobs.errors import Fenced, NotPossible, RunNotFound
 from jobs.moves import By, plan_move
 from jobs.new_runs import NewRun
 from jobs.outcomes import Advance, Again, Finish, Park
+from jobs.parked import ParkedRuns
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State
 from jobs.store import RunStore
 from jobs.sweep import sweep
@@ -231,10 +232,11 @@ async def test_a_parked_run_has_no_job_and_is_moved_by_the_watcher(store: RunSto
 
     assert (parked.state, parked.job_id) == (State.WAITING, None)
     assert await store.redis.zcard(store.queue) == 0
-    assert await store.due_parked(10) == [RUN_ID]
+    (due,) = await ParkedRuns(store.redis).due(10)
+    assert due.run_id == RUN_ID
 
-    await store.look_again(RUN_ID, 60)
-    assert await store.due_parked(10) == []
+    await ParkedRuns(store.redis).put_off({due: 60})
+    assert await ParkedRuns(store.redis).due(10) == []
 
     await store.move(plan_move(parked, Advance(Stage.DOWNLOAD, "ready"), By.watcher("w1")))
     assert (await store.get(RUN_ID)).state is State.DOWNLOADING
@@ -273,7 +275,8 @@ async def test_a_wish_to_cancel_brings_a_parked_run_forward(store: RunStore) -> 
     await store.move(plan_move(run, Park(60, "waiting"), ME))
 
     assert await store.ask_cancel(RUN_ID) == ""
-    assert await store.due_parked(10) == [RUN_ID]
+    (due,) = await ParkedRuns(store.redis).due(10)
+    assert (due.run_id, due.has_to_end) == (RUN_ID, True)
     assert (await store.get(RUN_ID)).cancel_requested
 
 
@@ -337,7 +340,7 @@ async def test_a_hint_makes_the_parked_run_of_an_order_due_and_tells_the_watcher
         assert await store.hint_order(ORDER_ID)
         await until("the bell rings", lambda: heard(bell, RUN_ID.encode()))
 
-    assert await store.due_parked(10) == [RUN_ID]
+    assert [due.run_id for due in await ParkedRuns(store.redis).due(10)] == [RUN_ID]
     assert not await store.hint_order("2887c43b-0000-4bec-8efe-cb9e94f0ef3d"), "nobody's order"
 
 

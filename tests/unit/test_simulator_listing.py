@@ -21,7 +21,8 @@ PRODUCTS = [{"item_ids": ["a"], "item_type": "PSScene", "product_bundle": "visua
 class Desk:
     def __init__(self, **settings: Any) -> None:
         self.clock = Clock(lambda: 1_800_000_000.0)
-        self.book = OrderBook(SimulatorSettings(queued_s=1e6, **settings), self.clock, lambda _: None)
+        self.settings = SimulatorSettings(queued_s=1e6, **settings)
+        self.book = OrderBook(self.settings, self.clock, lambda _: None)
 
     def create(self, name: str, *kinds: FaultKind, **request: Any) -> Order:
         self.clock.advance(1)
@@ -29,7 +30,7 @@ class Desk:
         return self.book.create("key", "http://here", body, (), {kind: Fault(kind=kind) for kind in kinds})
 
     def page(self, query: str = "") -> dict[str, Any]:
-        return list_orders(self.book, "key", QueryParams(query), 20, URL)
+        return list_orders(self.book, "key", QueryParams(query), self.settings, URL)
 
     def names(self, query: str = "") -> list[str]:
         return [order["name"] for order in self.page(query)["orders"]]
@@ -209,3 +210,11 @@ def test_a_query_that_means_nothing_is_refused(desk: Desk, query: str) -> None:
     with pytest.raises(Refusal) as refused:
         desk.page(query)
     assert refused.value.status == 400
+
+
+def test_a_server_may_pass_over_what_it_does_not_know_and_keep_its_pages_small() -> None:
+    desk = Desk(list_ignores=("name", "sort_by"), max_page_size=2)
+    for name in "abc":
+        desk.create(name)
+
+    assert desk.names("name=a&sort_by=name&page_size=100") == ["c", "b"]
