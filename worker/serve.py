@@ -56,7 +56,7 @@ def run_worker(settings: Settings, redis_url: str) -> int:
 async def _serve(settings: Settings, redis_url: str) -> int:
     auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else default_auth()
     redis = await _connect_patiently(redis_url, settings.queue_name)
-    async with _open_session(settings, auth, redis_url) as session:
+    async with open_session(settings, auth, redis_url) as session:
         disks = Disks(redis)
         worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks)
         await _look_around_patiently(settings, watcher.store, disks)
@@ -76,7 +76,7 @@ async def _serve(settings: Settings, redis_url: str) -> int:
 
 
 @asynccontextmanager
-async def _open_session(settings: Settings, auth: AuthType, redis_url: str) -> AsyncIterator[Session]:
+async def open_session(settings: Settings, auth: AuthType, redis_url: str) -> AsyncIterator[Session]:
     """The one Session of this process, which keeps to the request budget of the fleet."""
     # A connection of its own, which soon gives up: a request is not to wait for a Redis that is away.
     async with await _connect_patiently(redis_url, settings.queue_name, _BUDGET_RETRIES) as redis:
