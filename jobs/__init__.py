@@ -3,6 +3,7 @@
 from jobs.batch import Batch
 from jobs.batch_handle import BatchHandle
 from jobs.batch_summary import BatchSummary
+from jobs.callbacks import verify_callback
 from jobs.errors import (
     BadRequest,
     BatchNotFound,
@@ -56,4 +57,5 @@ __all__ = [
     "SubmitUncertain",
     "Transition",
     "UnreadableRun",
+    "verify_callback",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobs import keys
 from jobs.batch import Batch
+from jobs.endings import batch_job
 from jobs.errors import BatchNotFound
 from jobs.index import PAGE
 from jobs.run import Run
@@ -23,7 +24,8 @@ class BatchStore:
     def __init__(self, store: RunStore) -> None:
         self._store = store
         self._redis: ArqRedis = store.redis
-        self._open, self._close = script(self._redis, "open_batch"), script(self._redis, "batch", "close_batch")
+        self._open, self._note = script(self._redis, "open_batch"), script(self._redis, "note_callback")
+        self._close = script(self._redis, "batch", "close_batch")
 
     async def open(
         self, batch_id: str, *, name: str, producer: str | None, key: str | None, callback_url: str | None
@@ -50,13 +52,17 @@ class BatchStore:
             BatchNotFound: there is no such batch.
         """
         fields = ("requests", requests, "refused", refused, "elsewhere", elsewhere)
-        job = self._store.batch_job(batch_id)
+        job = batch_job(batch_id, queue=self._store.queue, job_ms=ms(self._store.lifetimes.job))
         closed = await self._close(
             keys=[keys.batch(batch_id), keys.batch_runs(batch_id)],
             args=[ms(self._store.lifetimes.retention), json.dumps(job), *fields],
         )
         if not closed:
             raise BatchNotFound(batch_id)
+
+    async def note_callback(self, batch_id: str, what: str) -> None:
+        """Write down what became of telling the batch's end; does nothing to one that is no longer kept."""
+        await self._note(keys=[keys.batch(batch_id)], args=[what])
 
     async def get(self, batch_id: str) -> Batch:
         """Read one batch, in one round trip, however many runs it has.

@@ -132,6 +132,7 @@ class Run(BaseModel):
     key: str | None = None
     producer: str | None = None
     batch_id: str | None = None
+    callback_url: str | None = None  # told of the run's end
     deadline_at: Instant | None = None
     finished_at: Instant | None = None
 

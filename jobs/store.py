@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from redis.exceptions import ResponseError
 
 from jobs import keys
-from jobs.callbacks import Told, callback_payload
+from jobs.endings import told_of
 from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
 from jobs.moves import By, Move
@@ -230,27 +230,13 @@ class RunStore:
                     job_ms=ms(self.lifetimes.job),
                     result_ms=ms(self.lifetimes.result),
                     retention_ms=ms(self.lifetimes.retention),
-                    **self._batch_of(move),
+                    **told_of(move, queue=self.queue, job_ms=ms(self.lifetimes.job)),
                 )
             ],
         )
         if what not in {b"moved", b"again"}:
             raise Fenced(job_id or run.run_id, what.decode())
         return Run.from_hash(dict(zip(pairs[::2], pairs[1::2], strict=True)), run.run_id) if pairs else None
-
-    def _batch_of(self, move: Move) -> dict[str, Any]:
-        """What the script needs of the run's batch; nothing where it has none."""
-        batch_id = move.run.batch_id
-        if batch_id is None:
-            return {}
-        job = {"job": self.batch_job(batch_id)} if move.state.is_final else {}
-        return {"batch": {"key": keys.batch(batch_id), "runs": keys.batch_runs(batch_id), **job}}
-
-    def batch_job(self, batch_id: str) -> dict[str, Any]:
-        """The job that tells of a batch's end, as jobs/lua/batch.lua takes it."""
-        payload = callback_payload(Told.BATCH, batch_id, now_ms())
-        where = {"queue": self.queue, "bell": keys.bell(self.queue), "prefix": keys.job("")}
-        return {**where, "ms": ms(self.lifetimes.job), "payload": payload}
 
     async def hint_order(self, order_id: str) -> bool:
         """Have the watcher look at the run of this order now: somebody says that the order has changed.

@@ -31,6 +31,7 @@ class Submission:
         producer: who asks, for people to read.
         deadline: when the run expires if it has not ended by then.
         allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
+        callback_url: told of the run's end, if the fleet's settings allow it to be: see docs/batches.md.
         again: order it even if the very same request was ordered within the last days; otherwise that run is returned.
     """
 
@@ -40,6 +41,7 @@ class Submission:
     producer: str | None = None
     deadline: datetime | timedelta | None = None
     allow_unknown: bool = False
+    callback_url: str | None = None
     again: bool = False
 
 
@@ -83,6 +85,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         request = check_request(submission.request, allow_unknown=submission.allow_unknown)
         destination = _destination(submission.destination)
         deadline_at = _deadline_at(submission.deadline)
+        callback_url = callback_address(submission.callback_url)
     except BadRequest as error:
         return error
     run_id = str(ULID())
@@ -95,6 +98,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         "destination": destination,
         "producer": submission.producer,
         "batch_id": placed.batch_id,
+        "callback_url": callback_url,
         "deadline_at": deadline_at,
     }
     return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again, place=placed.place)

@@ -23,12 +23,14 @@ from jobs.store import RunStore
 from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.auth import AuthType, default_auth
 from worker.budget import FleetLimiter, account_of, read_rates
+from worker.callbacks import Callbacks
 from worker.claims import REDIS_AWAY
 from worker.connection import lifetimes_of
 from worker.errors import AnotherFleet
 from worker.hosts import Disks
 from worker.identity import Identity
 from worker.order_worker import OrderWorker
+from worker.origins import read_origins
 from worker.settings import Settings
 from worker.stage_jobs import StageJobs
 from worker.staging import clear_staging
@@ -99,8 +101,10 @@ def assemble(
 ) -> tuple[OrderWorker, Watcher]:
     """The worker of these settings, and the watcher to run beside it; nothing is started."""
     identity = Identity(settings.worker_name)
+    store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
+    callbacks = callbacks_of(settings, store)
     stages = StageJobs(
-        store=RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings)),
+        store=store,
         orders=orders,
         identity=identity,
         destination=settings.destination,
@@ -110,6 +114,8 @@ def assemble(
         policy=policy_of(settings),
     )
     worker = OrderWorker(
+        [callbacks.function()],
+        on_shutdown=callbacks.aclose,
         redis_pool=redis,
         connect_pulse=partial(connect_blocking, redis_url),
         identity=identity,
@@ -130,6 +136,12 @@ def caps_of(settings: Settings, redis: ArqRedis) -> Caps | None:
         settings.cap_orders_per_producer, settings.cap_items_per_producer, settings.cap_hectares_per_producer
     )
     return Caps(redis, fleet, producer) if (fleet, producer) != (Allowance(), Allowance()) else None
+
+
+def callbacks_of(settings: Settings, store: RunStore) -> Callbacks:
+    """How producers are told of ends."""
+    secret = settings.callback_secret.get_secret_value() if settings.callback_secret else ""
+    return Callbacks(store, allowed=read_origins(settings.callback_hosts or ""), secret=secret)
 
 
 def policy_of(settings: Settings) -> Policy:

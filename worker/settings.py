@@ -19,6 +19,7 @@ from redis.connection import ConnectionPool
 
 from jobs.destination import DestinationError, destination_url
 from worker.budget.rates import read_rates
+from worker.origins import read_origins
 
 __all__ = ["PREFIX", "Settings"]
 
@@ -61,6 +62,11 @@ def _check_destination(destination: str) -> str:
 
 def _check_rates(text: str) -> str:
     read_rates(text)
+    return text
+
+
+def _check_callback_hosts(text: str) -> str:
+    read_origins(text)
     return text
 
 
@@ -218,6 +224,13 @@ class Settings(BaseSettings):
         default=90, description="how long a finished run, and its key, are kept; Planet keeps orders this long"
     )
 
+    # Telling producers
+    callback_hosts: Annotated[str, AfterValidator(_check_callback_hosts)] | None = Field(
+        default=None,
+        description="whom callbacks may go to, as `hooks.example.com, http://10.0.0.5:8080`; unset: nobody",
+    )
+    callback_secret: SecretStr | None = Field(default=None, min_length=16, description="what callbacks are signed with")
+
     # Logs and web
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="INFO", description="what is logged from this level up"
@@ -236,6 +249,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
+        if self.callback_hosts and not self.callback_secret:
+            raise ValueError("ORDERS_CALLBACK_HOSTS needs ORDERS_CALLBACK_SECRET, with which callbacks are signed")
         if self.wait_check_min_s > self.wait_check_max_s:
             raise ValueError("ORDERS_WAIT_CHECK_MIN_S must not exceed ORDERS_WAIT_CHECK_MAX_S")
         if self.retry_base_s > self.retry_cap_s:

@@ -102,6 +102,11 @@ else
 end
 
 if move.is_final then put('finished_at', now) elseif had[7] then drop('finished_at') end
+if move.callback then
+  redis.call('PSETEX', move.callback.key, move.job_ms, move.callback.payload)
+  redis.call('ZADD', KEYS[7], now, move.callback.job_id)
+  redis.pcall('PUBLISH', KEYS[8], 'job')
+end
 local batch = move.batch
 if batch and count_move(batch.key, batch.runs, had[3], move.state, had[7] ~= false, move.is_final) then
   settle_batch(batch.key, batch.runs, now, move.retention_ms, batch.job)

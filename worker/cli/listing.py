@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from jobs.redaction import hide_password
 from jobs.request import redact_request
 from jobs.run import Run
 from worker.board import open_console, runs_table
@@ -33,4 +34,5 @@ def list_runs(state: str | None, limit: int, *, as_json: bool) -> Exit:
 
 def run_as_json(run: Run) -> dict[str, Any]:
     """A run's record for programs; credentials in its request are hidden."""
-    return {**run.model_dump(mode="json"), "request": redact_request(run.request)}
+    shown = {"callback_url": hide_password(run.callback_url)} if run.callback_url else {}
+    return {**run.model_dump(mode="json"), "request": redact_request(run.request), **shown}
