@@ -51,6 +51,7 @@ class StageContext:
     notebook: Notebook
     staging: Path  # files on their way to an object store
     policy: Policy = field(default_factory=Policy)
+    webhook_url: str | None = None  # that Planet is to call when an order is ready; a secret
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     progress: Progress = show_nobody

@@ -41,6 +41,7 @@ class Fleet:
     folder: Path
     redis_url: str
     stack: AsyncExitStack
+    webhook_url: str | None = None
 
     async def start_worker(self, name: str = "w1", policy: Policy = QUICK, *, uses_list: bool = True) -> OrderWorker:
         return await self.stack.enter_async_context(self.worker(name, policy, uses_list=uses_list))
@@ -68,6 +69,7 @@ class Fleet:
             destination=self.folder.as_uri(),
             staging=self.folder / "staging",
             policy=policy,
+            webhook_url=self.webhook_url,
         )
         worker = OrderWorker(
             redis_pool=pool,

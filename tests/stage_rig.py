@@ -94,6 +94,7 @@ class Rig:
     now: datetime = START
     progress: list[tuple[str, int, int | None]] = field(default_factory=list)
     slept_s: list[float] = field(default_factory=list)
+    webhook_url: str | None = None
 
     @property
     def context(self) -> StageContext:
@@ -104,6 +105,7 @@ class Rig:
             staging=self.staging,
             policy=self.policy,
             caps=self.caps,
+            webhook_url=self.webhook_url,
             now=lambda: self.now,
             sleep=self._sleep,
             progress=lambda path, done, total: self.progress.append((path, done, total)),

@@ -112,6 +112,7 @@ def assemble(
         caps=caps_of(settings, redis),
         staging=settings.data_dir / "staging",
         policy=policy_of(settings),
+        webhook_url=settings.webhook_url,
     )
     worker = OrderWorker(
         [callbacks.function()],

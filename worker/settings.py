@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -80,6 +81,12 @@ def _check_worker_name(name: str) -> str:
     if not re.fullmatch(r"[\w.:@-]{1,100}", name):
         raise ValueError("may hold up to 100 letters, digits and . : @ - _")
     return name
+
+
+def _check_webhook_secret(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\w-]{16,200}", secret.get_secret_value(), re.ASCII):
+        raise ValueError("must be 16 to 200 letters, digits, - or _")
+    return secret
 
 
 def _upper(value: object) -> object:
@@ -247,10 +254,34 @@ class Settings(BaseSettings):
         description="port of the web process; PORT, as Procfile managers set it, counts too",
     )
 
+    public_url: Annotated[str, AfterValidator(_check_api_url)] | None = Field(
+        default=None, description="address at which Planet reaches the web process; it is called when an order is ready"
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_webhook_secret)] | None = Field(
+        default=None, description="last part of the address that Planet calls; goes with ORDERS_PUBLIC_URL"
+    )
+
+    @property
+    def webhook_url(self) -> str | None:
+        """The address that Planet is to call when an order is ready, if the fleet has one. It holds the secret."""
+        if self.public_url is None or self.webhook_secret is None:
+            return None
+        return f"{self.public_url}/webhooks/planet/{self.webhook_secret.get_secret_value()}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The values among the settings that nobody must see, for a Redactor."""
+        return [each.get_secret_value() for each in (self.api_key, self.webhook_secret, self.callback_secret) if each]
+
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
         if self.callback_hosts and not self.callback_secret:
             raise ValueError("ORDERS_CALLBACK_HOSTS needs ORDERS_CALLBACK_SECRET, with which callbacks are signed")
+        if self.public_url and not self.webhook_secret:
+            raise ValueError(
+                "ORDERS_PUBLIC_URL needs ORDERS_WEBHOOK_SECRET, the same for all processes, such as "
+                f"ORDERS_WEBHOOK_SECRET={secrets.token_urlsafe(24)}"
+            )
         if self.wait_check_min_s > self.wait_check_max_s:
             raise ValueError("ORDERS_WAIT_CHECK_MIN_S must not exceed ORDERS_WAIT_CHECK_MAX_S")
         if self.retry_base_s > self.retry_cap_s:

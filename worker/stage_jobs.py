@@ -83,6 +83,7 @@ class StageJobs:
     staging: Path
     policy: Policy = field(default_factory=Policy)
     stages: Mapping[Stage, StageFunction] = field(default_factory=lambda: STAGES)
+    webhook_url: str | None = None
     disks: Disks | None = None
     caps: Caps | None = None
     pulse: Pulse | None = None
@@ -122,6 +123,7 @@ class StageJobs:
             notebook=_Notebook(self.store, run, by),
             staging=self.staging,
             policy=self.policy,
+            webhook_url=self.webhook_url,
             progress=progress,
             caps=self.caps,
             check_lease=check_lease,

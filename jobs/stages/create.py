@@ -91,9 +91,8 @@ async def _adopt(run: Run, context: StageContext, orders: list[dict[str, Any]]) 
 
 async def _place(run: Run, context: StageContext) -> Outcome:
     intent = _Intent(run, context)
-    named = {**run.request, "name": run.order_name}
     try:
-        order = await context.orders.create_order(named, before_sending=intent.write)
+        order = await context.orders.create_order(_order_request(run, context), before_sending=intent.write)
     except LeaseInDoubt as error:  # nothing was sent
         delay_s = context.policy.backoff_s(run.faults)
         return Again(delay_s, f"waiting: {error}", charge=False, facts={"intent_at": None})
@@ -112,6 +111,17 @@ async def _place(run: Run, context: StageContext) -> Outcome:
     if not has_id(order):
         return _look_later(run, context, "the answer has no order id")
     return await _keep(run, order, context, f"order {valid_id(order)} was placed")
+
+
+def _order_request(run: Run, context: StageContext) -> dict[str, Any]:
+    """What is sent: the producer's request, under the name by which the order is found again, and with our webhook.
+
+    A webhook of the producer's own stays, and is the only one.
+    """
+    told = run.request.get("notifications") or {}
+    if context.webhook_url and not told.get("webhook"):
+        told = {**told, "webhook": {"url": context.webhook_url, "per_order": True}}
+    return {**run.request, "name": run.order_name, **({"notifications": told} if told else {})}
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ STORE_SECRET = "planted-secret-of-the-store"
 STORE_TOKEN = "planted-session-token-of-the-store"
 CLIENT_SECRET = "planted-client-secret"
 LINK_PASSWORD = "planted-password-in-a-link"
+WEBHOOK_SECRET = "planted-secret-of-the-webhook"
 BASIC = base64.b64encode(f"{API_KEY}:".encode()).decode()
 SECRETS = (
     API_KEY,
@@ -51,6 +52,7 @@ SECRETS = (
     STORE_TOKEN,
     CLIENT_SECRET,
     LINK_PASSWORD,
+    WEBHOOK_SECRET,
 )
 PATIENCE_S = 240  # for processes that start while others keep the machine busy
 SIGNED = f"X-Amz-Credential=me&X-Amz-Signature={SIGNATURE}"
@@ -69,8 +71,10 @@ class LeakyPlanet(PlainPlanet):
         self.asked: dict[str, int] = {}
 
     async def create(self, asked: Request) -> Response:
-        if "refused" in (await asked.json())["name"]:
-            said = f"no permission for {API_KEY} (Authorization: {asked.headers['authorization']})"
+        order = await asked.json()
+        if "refused" in order["name"]:
+            webhook = order["notifications"]["webhook"]["url"]
+            said = f"no permission for {API_KEY} (Authorization: {asked.headers['authorization']}) to call {webhook}"
             return Response(f'{{"error": "{said}", "link": "/download?token={LINK_TOKEN}"}}', 400)
         return await super().create(asked)
 
@@ -157,6 +161,8 @@ def processes(planet: LeakyPlanet, redis_url: str, store: S3Server, tmp_path: Pa
         "AWS_SECRET_ACCESS_KEY": STORE_SECRET,
         "AWS_SESSION_TOKEN": STORE_TOKEN,
         "AWS_REGION": "eu-central-1",
+        "ORDERS_PUBLIC_URL": "https://orders.example.com",
+        "ORDERS_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "ORDERS_DESTINATION": str(tmp_path / "files"),
         "ORDERS_DATA_DIR": str(tmp_path / "data"),
         "ORDERS_LOG_LEVEL": "DEBUG",
@@ -255,5 +261,8 @@ async def web(processes: Processes, run_ids: list[str]) -> str:
     async with httpx.AsyncClient(base_url=url) as client:
         paths = ["/", "/v1/runs", *(f"{kind}/{run_id}" for kind in ("/runs", "/v1/runs") for run_id in run_ids)]
         answers = [await client.get(path, timeout=PATIENCE_S) for path in paths]
-    assert {answer.status_code for answer in answers} == {200}
+        assert {answer.status_code for answer in answers} == {200}
+        calls = [await client.post(f"/webhooks/planet/{WEBHOOK_SECRET}{end}") for end in ("", "/", "x")]
+        assert [call.status_code for call in calls] == [400, 307, 404]
+        answers += [calls[0], calls[2]]
     return "\n".join(answer.text for answer in answers)

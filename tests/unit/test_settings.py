@@ -127,6 +127,8 @@ def test_redis_urls_of_every_form_are_taken(monkeypatch: pytest.MonkeyPatch, url
         ),
         ("REDIS_URL", "redis://host?decode=1", "REDIS_URL: has an option after its ? that redis-py does not know"),
         ("ORDERS_QUEUE_NAME", "a b", "ORDERS_QUEUE_NAME: may hold letters, digits and . : - _ only"),
+        ("ORDERS_WEBHOOK_SECRET", "too short", "ORDERS_WEBHOOK_SECRET: must be 16 to 200 letters, digits, - or _"),
+        ("ORDERS_WEBHOOK_SECRET", f"{'a' * 16}/x", "ORDERS_WEBHOOK_SECRET: must be 16 to 200 letters, digits, - or _"),
         ("PORT", "99999", "ORDERS_WEB_PORT: must be at most 65535, not 99999"),
     ],
 )
@@ -143,6 +145,22 @@ def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bounds_that_contradict_each_other_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = errors_of(monkeypatch, ORDERS_WAIT_CHECK_MIN_S="60", ORDERS_WAIT_CHECK_MAX_S="30")
     assert lines == ["ORDERS_WAIT_CHECK_MIN_S must not exceed ORDERS_WAIT_CHECK_MAX_S"]
+
+
+def test_a_public_address_needs_a_secret_and_the_error_brings_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = errors_of(monkeypatch, ORDERS_PUBLIC_URL="https://orders.example.com")
+    told, _, secret = line.rpartition("ORDERS_WEBHOOK_SECRET=")
+
+    assert told.startswith("ORDERS_PUBLIC_URL needs ORDERS_WEBHOOK_SECRET")
+    monkeypatch.setenv("ORDERS_WEBHOOK_SECRET", secret)
+    assert Settings().webhook_url == f"https://orders.example.com/webhooks/planet/{secret}"
+    assert secret not in repr(Settings())
+    assert secret not in str(describe_settings(Settings()))
+
+
+def test_without_a_public_address_planet_is_given_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_WEBHOOK_SECRET", "a-secret-of-16-at-least")
+    assert Settings().webhook_url is None
 
 
 def test_an_error_about_redis_does_not_repeat_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,5 @@ def _require_key(settings: Settings) -> None:
 
 
 def _configure_logs(settings: Settings) -> None:
-    secrets = [each.get_secret_value() for each in (settings.api_key, settings.callback_secret) if each]
-    secrets += filter(None, [os.environ.get("PL_AUTH_CLIENT_SECRET")])
+    secrets = filter(None, [*settings.secrets, os.environ.get("PL_AUTH_CLIENT_SECRET")])
     configure_logs(settings.log_level, settings.log_format, secrets=secrets)

@@ -11,11 +11,13 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from jobs.errors import RedisUnavailable, RunNotFound
+from jobs.redaction import Redactor
 from worker.web.headers import SAFE_HEADERS
 from worker.web.templates import render
 from worker.web.verdict import redis_away
 from worker.wording import sentence
 
+_REDACTOR = Redactor()
 _RETRY_AFTER = {"Retry-After": "2"}  # Redis comes back by itself, or not
 
 
@@ -93,7 +95,8 @@ def _answer(
     if not _is_for_programs(request):
         html = render("error.html", request, status=status, title=title, detail=detail)
         return Response(html, status, headers, "text/html")
-    problem = ProblemDocument(title=title, status=status, detail=detail, instance=request.url.path, errors=errors)
+    path = _REDACTOR.text(request.url.path)  # that of a webhook ends in a secret
+    problem = ProblemDocument(title=title, status=status, detail=detail, instance=path, errors=errors)
     return Response(problem.model_dump_json(exclude_none=True), status, headers, "application/problem+json")
 
 

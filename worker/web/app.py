@@ -12,12 +12,15 @@ from starlette.staticfiles import StaticFiles
 from jobs.redaction import Redactor
 from planet_sdk._version import __version__
 from worker.settings import Settings
-from worker.web import api, pages, probes
+from worker.web import api, pages, probes, webhook
 from worker.web.answers import answer_errors
+from worker.web.bodies import BoundedBodies
 from worker.web.desk import Desk
 from worker.web.headers import SafeHeaders
 from worker.web.link import Link
+from worker.web.webhook import Webhook
 
+_MOST_BYTES = 6 * 1024 * 1024  # of a body: a request may have 5 MB, a call of Planet's names thousands of files
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -31,7 +34,6 @@ def create_app(settings: Settings, redis_url: str) -> FastAPI:
         redis_url: where the fleet's Redis is, as `worker.connection.open_redis` gives it.
     """
     link = Link(redis_url, queue=settings.queue_name)
-    secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,11 +48,14 @@ def create_app(settings: Settings, redis_url: str) -> FastAPI:
         docs_url=None,  # FastAPI's page loads its script from another host, which the content policy forbids
         redoc_url=None,
     )
-    app.state.desk = Desk(link, Redactor(secrets))
+    app.state.desk = Desk(link, Redactor(settings.secrets))
+    app.state.webhook = Webhook(settings.webhook_secret)
+    app.add_middleware(BoundedBodies, most_bytes=_MOST_BYTES)
     app.add_middleware(SafeHeaders)
     answer_errors(app)
     app.include_router(probes.router)
     app.include_router(api.router)
+    app.include_router(webhook.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

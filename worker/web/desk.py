@@ -69,6 +69,10 @@ class Desk:
 
         return await self._link.ask(read)
 
+    async def hint_order(self, order_id: str) -> bool:
+        """Have an order looked at soon; False where no parked run waits for it."""
+        return await self._link.ask(lambda store: store.hint_order(order_id))
+
     async def look(self, state: State | None, limit: int, before: Cursor | None) -> Overview:
         """All of the first page, in eight round trips at most, however many runs and workers there are."""
         workers = await self.list_workers()

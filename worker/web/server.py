@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from worker.settings import Settings
 from worker.web.app import create_app
@@ -44,19 +45,25 @@ def run_web(settings: Settings, redis_url: str) -> int:
         return EXIT_CANNOT_LISTEN
     with listener:
         _announce(listener)
-        config = uvicorn.Config(
-            create_app(settings, redis_url),
+        asyncio.run(make_server(create_app(settings, redis_url)).serve(sockets=[listener]))
+    log.info("web process stopped")
+    return 0
+
+
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """A server of the application, to be served on a socket that listens; no address of a request is logged."""
+    return _Server(
+        uvicorn.Config(
+            app,
             log_config=None,
             log_level="warning",  # what it does is said here; its own lines of start and stop are not needed
-            access_log=False,
+            access_log=False,  # a webhook's address ends in a secret
             lifespan="on",
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=_STOP_WAIT_S,
         )
-        asyncio.run(_Server(config).serve(sockets=[listener]))
-    log.info("web process stopped")
-    return 0
+    )
 
 
 class _Server(uvicorn.Server):
