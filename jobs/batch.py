@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from jobs.redaction import hide_password
 from jobs.run import Instant, State
 
 
@@ -61,6 +62,11 @@ class Batch(BaseModel):
         """Whether it has ended and each request has its files, as far as Planet delivered them."""
         delivered = sum(count for state, count in self.runs.items() if state.has_files)
         return self.has_ended and not self.refused and delivered == self.total
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: plain JSON, without anything secret."""
+        shown = {"callback_url": hide_password(self.callback_url)} if self.callback_url else {}
+        return {**self.model_dump(mode="json"), **shown}
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:

@@ -9,7 +9,6 @@ from typing import Any
 from jobs.batch import Batch
 from jobs.batches import BatchStore
 from jobs.causes import CAUSE_FIELDS, FAILED_STATES, CauseGroup, Groups, cause_of
-from jobs.redaction import hide_password
 from jobs.run import State, from_ms
 
 
@@ -32,10 +31,7 @@ class BatchSummary:
     def as_dict(self) -> dict[str, Any]:
         """For programs: plain JSON, without anything secret."""
         failures = [group.as_dict() for group in self.failures]
-        record = self.batch.model_dump(mode="json")
-        if self.batch.callback_url:
-            record["callback_url"] = hide_password(self.batch.callback_url)
-        return {**record, "files": self.files, "bytes": self.bytes, "failures": failures}
+        return {**self.batch.as_dict(), "files": self.files, "bytes": self.bytes, "failures": failures}
 
 
 async def summarize(batches: BatchStore, batch_id: str) -> BatchSummary:

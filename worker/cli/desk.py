@@ -55,17 +55,25 @@ class Desk:
         Raises:
             CommandError: no run, or more than one, has such an id.
         """
+        return await self._find_id(text, keys.RUNS, "run", "runs", "list")
+
+    async def find_batch_id(self, text: str) -> str:
+        """As `find_run_id`, for a batch."""
+        return await self._find_id(text, keys.BATCHES, "batch", "batches", "batch")
+
+    async def _find_id(self, text: str, index: str, one: str, many: str, command: str) -> str:
         text = text.strip().upper()
         if len(text) == _ID_LENGTH:
             return text
-        newest: list[str] = [run_id.decode() for run_id in await self.redis.zrevrange(keys.RUNS, 0, _SEARCHED - 1)]
-        found = [run_id for run_id in newest if run_id.startswith(text) or run_id.endswith(text)] if text else []
+        newest: list[str] = [each.decode() for each in await self.redis.zrevrange(index, 0, _SEARCHED - 1)]
+        found = [each for each in newest if each.startswith(text) or each.endswith(text)] if text else []
         match found:
-            case [run_id]:
-                return run_id
+            case [the_one]:
+                return the_one
             case []:
-                raise CommandError(f"no run's id begins or ends with {text!r}; `planet-orders list` shows them")
-        raise CommandError(f"{len(found):,} runs' ids begin or end with {text!r}, such as {found[0]}; give more of it")
+                raise CommandError(f"no {one}'s id begins or ends with {text!r}; `planet-orders {command}` shows them")
+        what = f"{len(found):,} {many}' ids begin or end with {text!r}"
+        raise CommandError(f"{what}, such as {found[0]}; give more of it")
 
     async def find_run_ids(self, texts: list[str]) -> list[str]:
         """As `find_run_id`, for several; each once, in order."""

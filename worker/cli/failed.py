@@ -37,7 +37,7 @@ def show_failures(since: str | None, *, as_json: bool) -> Exit:
             say("Nothing has failed.")
         else:
             console = open_console()
-            for line in [*_tell_causes(groups), *_tell_set_aside(aside)]:
+            for line in [*tell_causes(groups), *_tell_set_aside(aside)]:
                 console.print(line, soft_wrap=True)  # a command that is folded cannot be copied
         return Exit.OK
 
@@ -79,7 +79,8 @@ def _confirm(question: str) -> bool:
     return typer.confirm(question, err=True)
 
 
-def _tell_causes(groups: Sequence[CauseGroup]) -> Iterator[Text]:
+def tell_causes(groups: Sequence[CauseGroup]) -> Iterator[Text]:
+    """What went wrong how often, and what to do about it, line by line."""
     for group in groups:
         cause = group.cause
         what = " ".join(filter(None, [cause.state, cause.type, cause.stage and f"in {cause.stage}"]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from jobs.run import Run, State
@@ -19,6 +22,7 @@ from worker.wording import one_line, plural, size
 
 _LOOK_S = 0.5
 _AT_ONCE = 200  # runs read in one round trip
+_COUNTED_FROM = 200  # things that take long enough for a bar
 _SHOWN_MIN = 5  # lines of runs, even in a very low window
 
 
@@ -59,6 +63,19 @@ async def _refresh(desk: Desk, run_ids: Sequence[str], runs: dict[str, Run]) -> 
     for start in range(0, len(pending), _AT_ONCE):
         for run in await desk.store.get_many(pending[start : start + _AT_ONCE]):
             runs[run.run_id] = run
+
+
+@contextmanager
+def show_count(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar that grows by one each time it is told to, where nothing else on the terminal shows how far it is."""
+    console = open_console(stderr=True)
+    if total < _COUNTED_FROM or not console.is_terminal or sys.stdout.isatty():
+        yield lambda: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 def draw_runs(runs: Sequence[Run], console: Console) -> RenderableType:

@@ -15,11 +15,11 @@ from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import Exit
 
 
-def list_runs(state: str | None, limit: int, *, as_json: bool) -> Exit:
-    """Print the newest runs, by creation, or, with a state, by when they came into it."""
+def list_runs(state: str | None, limit: int, batch: str | None, *, as_json: bool) -> Exit:
+    """Print the newest runs, by creation, or, with a state, by when they came into it; or a batch's, in order."""
 
     async def work(desk: Desk) -> Exit:
-        runs = await desk.queue.list(state, limit)
+        runs = await _runs_of(desk, batch, state, limit) if batch else await desk.queue.list(state, limit)
         if as_json:
             typer.echo(json.dumps([run_as_json(run) for run in runs], indent=2))
         elif runs:
@@ -30,6 +30,18 @@ def list_runs(state: str | None, limit: int, *, as_json: bool) -> Exit:
         return Exit.OK
 
     return at_desk(work)
+
+
+async def _runs_of(desk: Desk, batch: str, state: str | None, limit: int) -> list[Run]:
+    """The first runs of a batch, or the first that are in this state."""
+    handle = desk.queue.batch(await desk.find_batch_id(batch))
+    await handle.status()  # an unknown id is an error, not an empty list
+    runs: list[Run] = []
+    async for run in handle.runs():
+        runs += [run] if state in {None, run.state.value} else []
+        if len(runs) == limit:
+            break
+    return runs
 
 
 def run_as_json(run: Run) -> dict[str, Any]:

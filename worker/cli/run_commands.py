@@ -37,6 +37,10 @@ def submit(
         None, help="Folder or URL (file, s3, gs, az) for the files; default: the fleet's own."
     ),
     producer: str | None = typer.Option(None, help="Who asks, for people to read; default: user@host."),
+    name: str = typer.Option("", help="What several requests are called together, for people to read."),
+    callback: str | None = typer.Option(
+        None, metavar="URL", help="Told of the end, of all where there are several: see docs/batches.md."
+    ),
     deadline: str | None = typer.Option(None, help="When to give up: 90m, 2h, 7d, 1h30m, or a time with its zone."),
     wait: bool = typer.Option(False, "--wait", help="Show progress until all have ended."),
     timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
@@ -52,7 +56,7 @@ def submit(
     """Put order requests into the queue and print run ids.
 
     A file holds one request, a JSON array of requests, or one request a line (NDJSON). Each is checked before anything
-    is enqueued: if one is bad, none goes in, unless --skip-bad is given.
+    is enqueued: if one is bad, none goes in, unless --skip-bad is given. Several are a batch: see `batch --help`.
 
     The very same request, its name included, is not ordered twice within ORDERS_SAME_REQUEST_DAYS: the id of the run
     that has it is printed, with "ordered before" behind it. --again orders it all the same.
@@ -74,6 +78,8 @@ def submit(
         key=key,
         destination=destination,
         producer=producer,
+        name=name,
+        callback=callback,
         deadline=deadline,
         allow_unknown=allow_unknown,
         again=again,
@@ -106,6 +112,7 @@ def status(
 def list_runs(
     state: StateName | None = typer.Option(None, help="Only runs in this state."),
     limit: int = typer.Option(20, min=1, max=10_000, help="How many."),
+    batch: str | None = typer.Option(None, metavar="BATCH", help="Only those of this batch, in its order."),
     json: bool = _JSON,
 ) -> int:
     """List runs, the newest first.
@@ -118,7 +125,35 @@ def list_runs(
     """
     from worker.cli import listing as command  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return command.list_runs(state.value if state else None, limit, as_json=json)
+    return command.list_runs(state.value if state else None, limit, batch, as_json=json)
+
+
+def batch(
+    batch: str | None = typer.Argument(None, metavar="[BATCH]", help="Id of a batch; a unique start or end is enough."),
+    wait: bool = typer.Option(False, "--wait", help="Show progress until all of its runs have ended."),
+    timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
+    json: bool = _JSON,
+) -> int:
+    """Tell how far a batch is and what has become of it; without an id, list the newest batches.
+
+    Several requests that are submitted together are a batch.
+
+    Examples:
+      planet-orders batch 8Z3KQ7 --wait
+      planet-orders batch 8Z3KQ7 --json | jq .runs
+
+    --json of a batch prints an object:
+      batch_id, name, producer, key, created_at, submitted_at, ended_at, requests, refused, elsewhere,
+      runs (count by state), files, bytes, failures (list, as in `planet-orders failed --json`)
+    --json of several prints an array of the same, without files, bytes and failures.
+
+    Exit status: 1 if (--wait) a run did not end done or partial, a request was refused, or the time was up.
+    """
+    from worker.cli import batch as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    if batch is None:
+        return command.list_batches(as_json=json)
+    return command.show_batch(batch, wait=wait, timeout=timeout, as_json=json)
 
 
 def watch(
@@ -222,6 +257,7 @@ def add_to(app: typer.Typer) -> None:
         "submit": submit,
         "status": status,
         "list": list_runs,
+        "batch": batch,
         "watch": watch,
         "cancel": cancel,
         "retry": retry,

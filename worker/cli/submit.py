@@ -7,7 +7,7 @@ import getpass
 import json
 import socket
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import typer
@@ -19,10 +19,10 @@ from jobs.intake import Answer
 from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
-from jobs.submission import Submission
+from jobs.submission import Submission, callback_address
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
-from worker.cli.follow import follow_to_end
+from worker.cli.follow import follow_to_end, show_count
 from worker.cli.sources import Entry, Sources
 from worker.cli.terms import read_deadline, read_span
 from worker.wording import one_line, plural
@@ -37,6 +37,8 @@ class Terms:
     key: str | None = None
     destination: str | None = None
     producer: str | None = None
+    name: str = ""
+    callback: str | None = None
     deadline: str | None = None
     allow_unknown: bool = False
     again: bool = False
@@ -86,19 +88,18 @@ def submit(names: list[str], terms: Terms) -> Exit:
         tally = _check_all(sources, allow_unknown=terms.allow_unknown)
         if tally.bad and not (terms.skip_bad and tally.good):
             raise _nothing_submitted(tally)
-        is_batch = tally.good > 1
-        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s, is_batch=is_batch)
+        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s, tally.good)
 
 
 def _submit_checked(
-    submissions: Iterator[tuple[str, Submission]], terms: Terms, patience_s: float | None, *, is_batch: bool
+    submissions: Iterator[tuple[str, Submission]], terms: Terms, patience_s: float | None, count: int
 ) -> Exit:
     """Enqueue, and wait where that was asked for; whatever interrupts it, the ids so far are printed."""
     taken: list[Taken] = []
     runs: dict[str, Run] = {}
 
     async def work(desk: Desk) -> Exit:
-        refused = await _enqueue(desk, submissions, taken, terms, is_batch=is_batch)
+        refused = await _enqueue(desk, submissions, taken, terms, count)
         await desk.warn_if_nobody_works()
         if terms.wait:
             runs.update(await follow_to_end(desk, [each.run_id for each in taken], patience_s))
@@ -137,6 +138,7 @@ def _read_terms(terms: Terms) -> Submission:
         destination=destination,
         producer=terms.producer or _name_producer(),
         deadline=deadline,
+        callback_url=callback_address(terms.callback),
         allow_unknown=terms.allow_unknown,
         again=terms.again,
     )
@@ -182,48 +184,63 @@ def _submissions(sources: Sources, pattern: Submission, tally: Tally) -> Iterato
     for number, entry in enumerate(sources, 1):
         if number not in tally.bad:
             key = f"{pattern.key}-{number}" if pattern.key and tally.total > 1 else pattern.key
-            yield entry.place, replace(pattern, request=entry.value, key=key)
+            callback = pattern.callback_url if tally.good == 1 else None  # of several, it is the batch that tells
+            yield entry.place, replace(pattern, request=entry.value, key=key, callback_url=callback)
+
+
+@dataclass(slots=True)
+class _Enqueuing:
+    """Requests on their way into the queue; `taken` gets each as it is taken."""
+
+    terms: Terms
+    taken: list[Taken]
+    advance: Callable[[], None]
+    refused: int = 0
+    sent: deque[tuple[str, Submission]] = field(default_factory=deque)
+
+    def send(self, submissions: Iterator[tuple[str, Submission]]) -> Iterator[Submission]:
+        """The submissions, whose places are kept until they are answered."""
+        for place, submission in submissions:
+            self.sent.append((place, submission))
+            yield submission
+
+    def tell(self, answer: Answer) -> None:
+        """Note and print what became of the next of them."""
+        place, submission = self.sent.popleft()
+        self.advance()
+        if not isinstance(answer, RunHandle):
+            self.refused += 1
+            _say_refused(place, answer)
+            return
+        self.taken.append(Taken(answer.run_id, answer.created, answer.ordered_before, place, submission.key))
+        if not self.terms.as_json:
+            typer.echo("\t".join([answer.run_id, *_remark(answer)]))
 
 
 async def _enqueue(
-    desk: Desk, submissions: Iterator[tuple[str, Submission]], taken: list[Taken], terms: Terms, *, is_batch: bool
+    desk: Desk, submissions: Iterator[tuple[str, Submission]], taken: list[Taken], terms: Terms, count: int
 ) -> int:
     """Submit, noting and printing ids as they are taken; several are a batch. Returns how many were refused.
 
     Raises:
         CommandError: Redis went away; the message says whether the command can be repeated without buying twice.
     """
-    sent: deque[tuple[str, Submission]] = deque()
-    refused = 0
-
-    def send() -> Iterator[Submission]:
-        for place, submission in submissions:
-            sent.append((place, submission))
-            yield submission
-
-    def tell(answer: Answer) -> None:
-        nonlocal refused
-        place, submission = sent.popleft()
-        if not isinstance(answer, RunHandle):
-            refused += 1
-            _say_refused(place, answer)
-            return
-        taken.append(Taken(answer.run_id, answer.created, answer.ordered_before, place, submission.key))
-        if not terms.as_json:
-            typer.echo("\t".join([answer.run_id, *_remark(answer)]))
-
-    try:
-        if is_batch:
-            batch = await desk.queue.submit_batch(send(), key=terms.key, producer=terms.producer, tell=tell)
-            taken[:] = [replace(each, batch_id=batch.batch_id) for each in taken]
-            say(f"Submitted as batch {batch.batch_id}; follow it with: planet-orders batch {batch.batch_id}")
-        else:
-            for answer in await desk.queue.submit_many(send()):
-                tell(answer)
-    except SubmitUncertain as error:
-        is_guarded = desk.settings.same_request_days > 0 and not terms.again
-        raise _cut_short(error, len(taken), is_idempotent=terms.key is not None or is_guarded) from error
-    return refused
+    with show_count("Submitting", count) as advance:
+        work = _Enqueuing(terms, taken, advance)
+        try:
+            if count > 1:
+                batch = await desk.queue.submit_batch(
+                    work.send(submissions), name=terms.name, key=terms.key, callback_url=terms.callback, tell=work.tell
+                )
+                taken[:] = [replace(each, batch_id=batch.batch_id) for each in taken]
+                say(f"This is batch {batch.batch_id}; see how it is with: planet-orders batch {batch.batch_id}")
+            else:
+                for answer in await desk.queue.submit_many(work.send(submissions)):
+                    work.tell(answer)
+        except SubmitUncertain as error:
+            is_guarded = desk.settings.same_request_days > 0 and not terms.again
+            raise _cut_short(error, len(taken), is_idempotent=terms.key is not None or is_guarded) from error
+    return work.refused
 
 
 def _remark(answer: RunHandle) -> list[str]:
