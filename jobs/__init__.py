@@ -22,6 +22,7 @@ from jobs.errors import (
     UnreadableRun,
 )
 from jobs.handles import RunHandle
+from jobs.line import Priority
 from jobs.queue import OrderQueue
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State, Transition
 from jobs.store import Event
@@ -44,6 +45,7 @@ __all__ = [
     "KeyReused",
     "NotPossible",
     "OrderQueue",
+    "Priority",
     "Problem",
     "RedisUnavailable",
     "ResultTimeout",

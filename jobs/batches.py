@@ -12,7 +12,8 @@ from jobs.endings import batch_job
 from jobs.errors import BatchNotFound
 from jobs.index import PAGE
 from jobs.run import Run
-from jobs.store import RunStore, ms, read, script
+from jobs.scripts import script
+from jobs.store import RunStore, ms, read
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -25,7 +26,7 @@ class BatchStore:
         self._store = store
         self._redis: ArqRedis = store.redis
         self._open, self._note = script(self._redis, "open_batch"), script(self._redis, "note_callback")
-        self._close = script(self._redis, "batch", "close_batch")
+        self._close = script(self._redis, "close_batch")
 
     async def open(
         self, batch_id: str, *, name: str, producer: str | None, key: str | None, callback_url: str | None

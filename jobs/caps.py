@@ -11,7 +11,7 @@ from jobs import keys
 from jobs.errors import CapReached
 from jobs.request import Size, size_of
 from jobs.run import Run
-from jobs.store import script
+from jobs.scripts import script
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis

@@ -13,6 +13,7 @@ JobsError
 ├── ResultTimeout     result() waited long enough; the run goes on
 ├── Fenced            this worker no longer owns the job; what it learnt is dropped
 ├── CapReached        the day's orders would exceed a cap; the order was not placed
+├── NoPlace           as many orders are under way as may be; the run waits in line
 ├── LeaseInDoubt      this worker may no longer own the job; what must not happen twice was not begun
 └── DestinationError  the destination cannot be used (jobs.destination)
 """
@@ -39,6 +40,7 @@ __all__ = [
     "JobsError",
     "KeyReused",
     "LeaseInDoubt",
+    "NoPlace",
     "NotPossible",
     "Problem",
     "RedisUnavailable",
@@ -181,6 +183,14 @@ class Fenced(JobsError):
     def __init__(self, job_id: str, why: str) -> None:
         super().__init__(f"job {job_id}: {why}")
         self.job_id, self.why = job_id, why
+
+
+class NoPlace(JobsError):
+    """As many orders are under way as may be; the run goes back to the head of the line."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id}: as many orders are under way as may be; it goes back to the head of the line")
+        self.run_id = run_id
 
 
 class LeaseInDoubt(JobsError):

@@ -87,7 +87,7 @@ def after_failure(run: Run, error: BaseException, policy: Policy, facts: Facts |
     failure, learnt = sort_failure(error, run.stage), facts or {}
     if failure.kind in {FailureKind.PRODUCER, FailureKind.PLANET}:
         return Finish(State.FAILED, failure.message, failure, learnt)
-    if not _is_charged(error, run.stage):
+    if not _is_charged(error):
         delay_s = max(policy.backoff_s(min(run.tries, _MOST_DOUBLINGS)), pause_s(error))
         return Again(delay_s, f"waiting: {failure.message}", charge=False, failure=failure, facts=learnt)
     tries = policy.max_faults_of_bugs if failure.kind is FailureKind.BUG else policy.max_faults[run.stage]
@@ -144,11 +144,10 @@ def _is_out_of_quota(error: exceptions.APIError) -> bool:
     return "quota" in error.body.lower() and "retry-after" not in error.headers
 
 
-def _is_charged(error: BaseException, stage: Stage) -> bool:
+def _is_charged(error: BaseException) -> bool:
     """Whether an error counts against the run: not where the run can only wait until somebody else is done."""
-    too_many_orders = stage is Stage.CREATE and isinstance(error, exceptions.Conflict)
     waits = isinstance(error, RedisError | exceptions.TooManyRequests | DiskAway)
-    return not (too_many_orders or waits or _is_disk_full(error))
+    return not (waits or _is_disk_full(error))
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -22,6 +22,8 @@
     orders:events                  stream  permanent, about 10,000 entries     submit, begin, move
     orders:lease:{duty}            string  the lease                           the worker that holds the duty
     orders:budget:{account}:{kind}:{part}  zset, hash: minutes after the last request  take_turn, departed, refused
+    orders:line                    zset    permanent; flow by last rank, turns submit, move, claim
+    orders:full                    hash    18 minutes; orders, since, pause    move
     orders:fleet                   string  permanent; the fleet's queue        the first worker to start
     orders:server                  hash    permanent; run_id, since            submit, begin, the embedded's keeper
     orders:poison                  zset    permanent, 1,000 ids; by last time  whoever sets something aside
@@ -30,7 +32,7 @@
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
     orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
-    arq:queue                      zset    permanent; job_id by due or lease   arq, submit, claim, renew, move, sweep
+    arq:queue                      zset    permanent; job_id by due, or rank   arq, submit, claim, renew, move, sweep
     arq:job:{job_id}               string  as its run; arq's own: a day        arq, submit, move, sweep
     arq:in-progress:{job_id}       string  the lease; holds the owner's name   claim, renew, move
     arq:retry:{job_id}             string  a day after the last start          claim, arq
@@ -40,7 +42,8 @@
     {queue}:bell                   pub/sub channel: "job", "cancel:{run_id}"   submit, move, ask_cancel
     {queue}:watch-bell             pub/sub channel: run_id                     hint
 
-Times are milliseconds since 1970, on the server's clock. "permanent" keys hold ids only, which their writers remove.
+Times are milliseconds since 1970, on the server's clock; ranks in line are below 0 (jobs/lua/line.lua).
+"permanent" keys hold ids only, which their writers remove.
 """
 
 from __future__ import annotations
@@ -65,11 +68,13 @@ CHANGES = f"{PREFIX}:changes"
 EVENTS = f"{PREFIX}:events"
 POISON = f"{PREFIX}:poison"
 WORKERS = f"{PREFIX}:workers"
+LINE = f"{PREFIX}:line"
+FULL = f"{PREFIX}:full"
 FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
 ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, POISON, WORKERS, FLEET, SERVER, ABORTS})
+PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, POISON, WORKERS, LINE, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from jobs import codec
 from jobs.json_text import to_json
-from jobs.outcomes import Advance, Again, Finish, Outcome, Park
+from jobs.outcomes import Advance, Again, Finish, Outcome, Park, Requeue
 from jobs.run import Facts, Run, Stage, State, encode_facts
 
 
@@ -99,6 +99,8 @@ class Move:
             {
                 "id": self.id,
                 "run_id": self.run.run_id,
+                "priority": self.run.priority,
+                "flow": self.run.flow,
                 "step": self.run.step,
                 "starts": self.run.starts,
                 "by": self.by.role,
@@ -142,6 +144,9 @@ def plan_move(run: Run, outcome: Outcome, by: By, result: bytes = b"") -> Move:
             return Move(
                 **known, state=run.stage.state, stage=run.stage, facts=learnt, next_stage=run.stage, delay_s=delay_s
             )
+        case Requeue(failure=failure, facts=facts):
+            learnt = {**facts, "error": failure}
+            return Move(**known, state=State.QUEUED, stage=Stage.CREATE, facts=learnt, next_stage=Stage.CREATE)
         case Finish(state=state, failure=failure, facts=facts):
             return Move(**known, state=state, stage=run.stage, facts={"error": failure, **facts})
         case _:

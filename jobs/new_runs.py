@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from jobs import keys
 from jobs.errors import SubmitUncertain
 from jobs.json_text import to_json
+from jobs.line import Priority, flow_of
 from jobs.moves import job_id_of, job_payload
 from jobs.redaction import hide_password
 from jobs.run import Facts, Stage, State, encode_facts
@@ -49,7 +50,7 @@ class NewRun:
     def _described(self, now_ms: int) -> tuple[str, str]:
         job_id = job_id_of(self.run_id, Stage.CREATE, 0)
         known = {name: value for name, value in self.facts.items() if value is not None}
-        fields = encode_facts({**known, "state": State.QUEUED, "stage": Stage.CREATE})
+        fields = encode_facts({"priority": Priority.NORMAL, **known, "state": State.QUEUED, "stage": Stage.CREATE})
         request = fields.pop("request", "")
         run = {
             "id": self.run_id,
@@ -60,6 +61,7 @@ class NewRun:
             "once": self.once,
             "place": self.place,
             "more": len(self.parts),
+            "flow": flow_of(self.facts.get("batch_id"), self.facts.get("producer")),
             "fields": {name: text for name, text in fields.items() if text},
         }
         return to_json(run), request

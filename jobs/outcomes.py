@@ -37,6 +37,15 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """Go back to the head of the line of creates: Planet has as many active orders as it takes."""
+
+    reason: str
+    failure: Failure | None = None
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The run ends in a final state."""
 
@@ -46,4 +55,4 @@ class Finish:
     facts: Facts = field(default_factory=dict)
 
 
-Outcome = Advance | Park | Again | Finish
+Outcome = Advance | Park | Again | Requeue | Finish

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jobs import keys
 from jobs.clock import ServerClock
-from jobs.store import script
+from jobs.scripts import script
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis

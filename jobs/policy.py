@@ -26,6 +26,7 @@ class Policy:
     first_check_s: float = 5  # a parked run is first thought of after this, then ever more rarely
     max_check_s: float = 60
     check_growth: float = 1.5
+    running_orders: int = 10_000  # under way at Planet at once; what it allows an organisation
     transfers_per_run: int = 4
     max_refetches: int = 3  # times validate may send files back to download
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from jobs.errors import UnreadableRun
 from jobs.json_text import to_json
+from jobs.line import Priority, flow_of
 
 RECORD_VERSION = 1  # raise it when older workers would misunderstand a record; new fields alone they pass over
 
@@ -133,6 +134,7 @@ class Run(BaseModel):
     producer: str | None = None
     batch_id: str | None = None
     callback_url: str | None = None  # told of the run's end
+    priority: Priority = Priority.NORMAL
     deadline_at: Instant | None = None
     finished_at: Instant | None = None
 
@@ -166,6 +168,11 @@ class Run(BaseModel):
         """The `name` the order carries at Planet: the request's own, and the run id by which it can be found again."""
         suffix = f"-{self.rebuys + 1}" if self.rebuys else ""
         return f"{self.name}-{self.run_id}{suffix}"
+
+    @property
+    def flow(self) -> str:
+        """With whom it takes turns in the line of creates."""
+        return flow_of(self.batch_id, self.producer)
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes], run_id: str | None = None) -> Self:

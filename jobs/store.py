@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mappin
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +14,12 @@ from redis.exceptions import ResponseError
 
 from jobs import keys
 from jobs.endings import told_of
-from jobs.errors import Fenced, NotPossible, RunNotFound, UnreadableRun
+from jobs.errors import Fenced, NoPlace, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
 from jobs.moves import By, Move
 from jobs.new_runs import NewRun, parcels
 from jobs.poison import is_bad_data
+from jobs.policy import Policy
 from jobs.run import (
     FINAL_STATES,
     RECORD_VERSION,
@@ -31,11 +31,11 @@ from jobs.run import (
     Transition,
     encode_facts,
 )
+from jobs.scripts import script
 from jobs.together import Together
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
-    from redis.commands.core import AsyncScript
 
 
 T = TypeVar("T")
@@ -71,10 +71,9 @@ class RunStore:
         self.queue = queue
         self.lifetimes = lifetimes or Lifetimes()
         self._together = Together(redis)
-        self._submit, self._note, self._ask_cancel, self._hint = (
-            script(redis, name) for name in ("submit", "note", "ask_cancel", "hint")
+        self._submit, self._begin, self._note, self._move, self._ask_cancel, self._hint = (
+            script(redis, name) for name in ("submit", "begin", "note", "move", "ask_cancel", "hint")
         )
-        self._begin, self._move = (script(redis, "batch", name) for name in ("begin", "move"))
 
     # What producers do
 
@@ -107,7 +106,7 @@ class RunStore:
         answers: list[tuple[str, str]] = []
         for texts in parcels(runs, now_ms()):
             said = await self._submit(
-                keys=[keys.RUNS, keys.state(State.QUEUED), keys.EVENTS, self.queue, bell, keys.SERVER],
+                keys=[keys.RUNS, keys.state(State.QUEUED), keys.EVENTS, self.queue, bell, keys.SERVER, keys.LINE],
                 args=[shared, *texts],
             )
             answers += [(what.decode(), run_id.decode()) for what, run_id in zip(said[::2], said[1::2], strict=True)]
@@ -134,11 +133,14 @@ class RunStore:
 
     # What workers do
 
-    async def begin(self, run_id: str, job_id: str, by: By, destination: str) -> Run:
+    async def begin(
+        self, run_id: str, job_id: str, by: By, destination: str, *, running_orders: int = Policy().running_orders
+    ) -> Run:
         """Count the start of a stage and read the run; one that has no destination gets the fleet's.
 
         Raises:
             Fenced: another worker has the job, or the run has moved on: nothing was counted.
+            NoPlace: it would place an order, and `running_orders` are under way already: nothing was counted.
             RunNotFound: there is no such run.
             UnreadableRun: its record is damaged, or of a newer version: then nothing was counted.
         """
@@ -153,8 +155,10 @@ class RunStore:
                     keys.state(State.CREATING),
                     keys.EVENTS,
                     keys.SERVER,
+                    keys.state(State.WAITING),
+                    keys.FULL,
                 ],
-                args=[run_id, job_id, by.owner, by.name, destination, RECORD_VERSION, keys.batch("")],
+                args=[run_id, job_id, by.owner, by.name, destination, RECORD_VERSION, keys.batch(""), running_orders],
             )
         what, *pairs = answer
         match what.decode():
@@ -165,6 +169,8 @@ class RunStore:
                 raise UnreadableRun(run_id, why, is_newer=True)
             case "unknown":
                 raise RunNotFound(run_id)
+            case "full":
+                raise NoPlace(run_id)
             case why:
                 raise Fenced(job_id, why)
 
@@ -222,6 +228,8 @@ class RunStore:
                 keys.job(move.next_job_id) if move.next_job_id else "",
                 keys.log(run.run_id),
                 keys.in_progress(move.next_job_id) if move.next_job_id else "",
+                keys.LINE,
+                keys.FULL,
             ],
             args=[
                 move.as_json(
@@ -332,14 +340,6 @@ class RunStore:
 
 
 _JOB_KEYS = (keys.in_progress, keys.job, keys.retry, keys.result)
-
-
-def script(redis: ArqRedis, *names: str) -> AsyncScript:
-    """One of the scripts in jobs/lua, behind what it shares with others, ready to be called."""
-    folder = resources.files("jobs").joinpath("lua")
-    source = "\n".join(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
-    registered: AsyncScript = redis.register_script(source)
-    return registered
 
 
 @contextmanager

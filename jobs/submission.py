@@ -13,6 +13,7 @@ from ulid import ULID
 
 from jobs.destination import destination_url
 from jobs.errors import BadRequest, DestinationError, Problem
+from jobs.line import Priority
 from jobs.new_runs import NewRun
 from jobs.request import canonical, check_request, fingerprint
 
@@ -28,7 +29,8 @@ class Submission:
         request: the JSON that creates the order, as `planet_sdk.order_request.build_request` makes it.
         key: makes the submission idempotent: the same key returns the same run, for as long as runs are kept.
         destination: where the files end up, as a URL; without one, the fleet's own.
-        producer: who asks, for people to read.
+        producer: who asks. Producers take turns in placing orders, and so do batches.
+        priority: `high` before `normal` before `low`, while orders wait to be placed; one in ten is of a lower one.
         deadline: when the run expires if it has not ended by then.
         allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
         callback_url: told of the run's end, if the fleet's settings allow it to be: see docs/batches.md.
@@ -39,6 +41,7 @@ class Submission:
     key: str | None = None
     destination: str | None = None
     producer: str | None = None
+    priority: Priority | str = Priority.NORMAL
     deadline: datetime | timedelta | None = None
     allow_unknown: bool = False
     callback_url: str | None = None
@@ -86,6 +89,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         destination = _destination(submission.destination)
         deadline_at = _deadline_at(submission.deadline)
         callback_url = callback_address(submission.callback_url)
+        priority = _priority(submission.priority)
     except BadRequest as error:
         return error
     run_id = str(ULID())
@@ -99,6 +103,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         "producer": submission.producer,
         "batch_id": placed.batch_id,
         "callback_url": callback_url,
+        "priority": priority,
         "deadline_at": deadline_at,
     }
     return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again, place=placed.place)
@@ -129,6 +134,15 @@ def _destination(destination: str | None) -> str | None:
         return destination_url(destination) if destination else None
     except DestinationError as error:
         raise BadRequest([Problem("destination", str(error))]) from error
+
+
+def _priority(priority: str) -> Priority:
+    try:
+        return Priority(priority)
+    except ValueError as error:
+        raise BadRequest(
+            [Problem("priority", f"{priority!r:.40} is none; it is one of {', '.join(Priority)}")]
+        ) from error
 
 
 def _deadline_at(deadline: datetime | timedelta | None) -> datetime | None:

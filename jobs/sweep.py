@@ -15,7 +15,8 @@ from jobs.errors import Fenced, RunNotFound, UnreadableRun
 from jobs.index import PAGE, pages_of
 from jobs.moves import By, Move
 from jobs.run import FINAL_STATES, Run, State
-from jobs.store import RunStore, ms, now_ms, script
+from jobs.scripts import script
+from jobs.store import RunStore, ms, now_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha1
-from importlib import resources
 from pathlib import Path
+
+from jobs.scripts import script_source
 
 
 def source_of(script: str) -> str:
     """The text of one of the scripts of jobs."""
-    return resources.files("jobs").joinpath("lua", f"{script}.lua").read_text(encoding="utf-8")
+    return script_source(script)
 
 
 def call_of(script: str) -> bytes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import cache
-from importlib import resources
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -13,10 +11,12 @@ from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
-from jobs import keys
+from jobs import keys, scripts
 from jobs.clock import ServerClock
 from jobs.moves import run_id_of
 from jobs.poison import keep_poison
+from jobs.policy import Policy
+from jobs.run import Stage, State
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ errors count; one that does not pass stands in the log again and again, which is
 """
 
 MOST_AT_ONCE = 1_000  # jobs that one script claims or renews: it holds the server up, and Lua's stack is bounded
+_CREATE = f":{Stage.CREATE}:"  # in a job's id
 _PATIENCE_S = 0.1, 5.0  # first and longest pause
 
 
@@ -44,17 +45,17 @@ async def with_patience(ask: Callable[[], Awaitable[T]], job_id: str) -> T:
             pause_s = min(pause_s * 2, _PATIENCE_S[1])
 
 
-@cache
 def script_source(name: str) -> str:
-    """The text of one of the scripts in worker/lua."""
-    return resources.files("worker").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    """The whole text of one of the scripts in worker/lua."""
+    return scripts.script_source(name, "worker")
 
 
 class Claims:
     """The jobs of one queue, for one owner."""
 
-    def __init__(self, redis: ArqRedis, *, queue: str, owner: str, lease_s: float) -> None:
+    def __init__(self, redis: ArqRedis, *, queue: str, owner: str, lease_s: float, policy: Policy) -> None:
         self._redis, self._queue, self._owner = redis, queue, owner
+        self._running_orders = policy.running_orders
         self._lease_ms = round(lease_s * 1000)
         self._clock = ServerClock(redis)
         self._claim = redis.register_script(script_source("claim"))
@@ -66,20 +67,47 @@ class Claims:
         now_ms = await self._clock.now_ms()
         return bool(await self._redis.zrangebyscore(self._queue, "-inf", now_ms, start=0, num=1))
 
-    async def claim(self, slots: int) -> tuple[list[tuple[str, int]], bool]:
-        """Take up to `slots` due jobs, and no more than MOST_AT_ONCE; each is this owner's until its lease ends.
+    async def claim(self, free: int, slots: int, held: Iterable[str]) -> tuple[list[tuple[str, int]], bool]:
+        """Take up to `free` jobs that are due or first in line; each is this owner's until its lease ends.
+
+        While creates wait in line, one slot at least is theirs, so that they are not held up by hours of downloads, and
+        half of the slots at most: they wait for the request budget, and need no more.
+
+        Args:
+            free: slots without a job.
+            slots: all of them; no more than MOST_AT_ONCE are filled in one go.
+            held: the owner's jobs.
 
         Returns:
             Job ids, each with the time it was due at, in milliseconds since 1970; and whether anybody wants jobs
             aborted, which must be looked at before one is started.
         """
-        args: list[str | int] = [self._owner, min(slots, MOST_AT_ONCE), self._lease_ms, in_progress_key_prefix]
-        any_aborts, *claimed = await self._claim(keys=[self._queue, keys.ABORTS], args=args)
+        creates = sum(_CREATE in job_id for job_id in held)
+        least, most = int(creates == 0 and slots > 1), max(1, slots // 2) - creates
+        any_aborts, *claimed = await self._claim(
+            keys=[
+                self._queue,
+                keys.ABORTS,
+                keys.state(State.CREATING),
+                keys.state(State.WAITING),
+                keys.FULL,
+                keys.LINE,
+            ],
+            args=[
+                self._owner,
+                min(free, MOST_AT_ONCE),
+                self._lease_ms,
+                in_progress_key_prefix,
+                least,
+                most,
+                self._running_orders,
+            ],
+        )
         jobs = []
         for job_id, due in zip(claimed[::2], claimed[1::2], strict=True):
             try:
                 jobs.append((job_id.decode(), int(float(due))))
-            except (UnicodeDecodeError, OverflowError) as error:  # an id that is no text, or a score of -inf
+            except UnicodeDecodeError as error:
                 await self._remove(job_id, error)
         return jobs, bool(any_aborts)
 

@@ -87,8 +87,9 @@ class OrderWorker(Worker):
         self.identity = identity
         self.stop_wait_s = stop_wait_s
         self.stages = stage_jobs
-        self._contain_everything(policy or (stage_jobs.policy if stage_jobs else Policy()))
-        self.claims = Claims(redis_pool, queue=queue, owner=identity.owner, lease_s=lease_s)
+        policy = policy or (stage_jobs.policy if stage_jobs else Policy())
+        self._contain_everything(policy)
+        self.claims = Claims(redis_pool, queue=queue, owner=identity.owner, lease_s=lease_s, policy=policy)
         self.aborts = Aborts(redis_pool)
         self.pulse = Pulse(
             identity,
@@ -209,7 +210,7 @@ class OrderWorker(Worker):
         if look_first and not await self.claims.any_due():
             return
         asked = Moment()
-        claimed, any_aborts = await self.claims.claim(free)
+        claimed, any_aborts = await self.claims.claim(free, self.max_jobs, self._claimed)
         unwanted = await self.aborts.unwanted() if any_aborts else frozenset()
         for job_id, due_ms in claimed:
             if job_id in self._claimed:  # its lease had lapsed, and nobody else was quicker: the job just goes on

@@ -165,6 +165,7 @@ def policy_of(settings: Settings) -> Policy:
         settle_s=settings.settle_s,
         first_check_s=settings.wait_check_min_s,
         max_check_s=settings.wait_check_max_s,
+        running_orders=settings.running_orders,
         transfers_per_run=settings.downloads_per_order,
     )
 

@@ -210,6 +210,10 @@ class Settings(BaseSettings):
     wait_check_max_s: Seconds = Field(
         default=120, description="rarest look at a waiting order; an order that no list shows is read after this"
     )
+    running_orders: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000,
+        description="orders under way at Planet at a time; further ones wait in line here. Planet's own cap by default",
+    )
     downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
     downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
 

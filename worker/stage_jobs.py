@@ -19,7 +19,7 @@ from jobs import codec
 from jobs.caps import Caps
 from jobs.context import Progress, StageContext, show_nobody, trust_lease
 from jobs.destination import Destination, open_destination
-from jobs.errors import DestinationError, Fenced, UnreadableRun
+from jobs.errors import DestinationError, Fenced, NoPlace, UnreadableRun
 from jobs.failures import after_failure
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Again, Finish, Outcome
@@ -134,7 +134,7 @@ class StageJobs:
 
         Raises:
             RunNotFound: there is no such run.
-            RetryJob: Redis is away; the job is to be handed back.
+            RetryJob: Redis is away, or the run must wait in line; the job is to be handed back.
             Retry: a newer version wrote the run; its workers are to have it.
             CancelledError: the worker takes the job back.
         """
@@ -142,7 +142,9 @@ class StageJobs:
         bound = structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name)
         with collect_lines() as tail, bound:
             try:
-                run = ctx.get("begun") or await self.store.begin(run_id, job_id, self.by, self.destination)
+                run = ctx.get("begun") or await self.store.begin(
+                    run_id, job_id, self.by, self.destination, running_orders=self.policy.running_orders
+                )
                 with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
                     return await self._decide(run, job_id, tail)
             except Fenced as error:
@@ -151,6 +153,8 @@ class StageJobs:
                     # It may be the run's job still, and this worker's once more, if a pulse came late: never end it.
                     raise RetryJob from error
                 return {"outcome": "dropped", "reason": str(error)}
+            except NoPlace as error:
+                raise RetryJob from error
             except UnreadableRun as error:
                 return await self._set_aside(job_id, error)
             except REDIS_AWAY as error:  # the job is handed back; were it arq's to end, the run would lose it

@@ -1,8 +1,9 @@
 -- The one place where a run moves: check who asks, change the run, end its job, enqueue the next, keep the history.
--- Behind batch.lua.
+-- Behind batch.lua and line.lua.
 -- KEYS: 1 run  2 history  3 files  4 runs in the new state  5 events  6 watch  7 queue  8 bell
 --       9 producer key, or ''  10 order index, or ''  11 in-progress, job, retry and result of the job that ends
 --       (11 to 14, or ''), 15 job that comes, or ''  16 log  17 in-progress of the job that comes, or ''
+--       18 flows in line  19 what Planet refused
 -- ARGV: 1 JSON of the move, see jobs.store.Move
 -- Returns {'moved'}, {'again'} (this very move was made before: the answer was lost), {'fenced'} (another worker has
 -- the job, or the run is not parked) or {'stale'} (the run has moved on); behind the first two, fields and values of the
@@ -92,7 +93,16 @@ if move.next_job_id ~= '' then
     redis.call('SET', KEYS[17], move.owner, 'PX', move.take_ms) -- as claim.lua would have it
     redis.call('ZADD', KEYS[7], now + move.take_ms, move.next_job_id)
   else
-    redis.call('ZADD', KEYS[7], now + move.delay_ms, move.next_job_id)
+    local score = now + move.delay_ms
+    if had[3] == 'creating' and move.state == 'queued' then
+      -- Planet refused its order as one too many. It is the next to be placed, when one of those under way has ended.
+      score = rank_at_head(KEYS[7], move.priority)
+      local creating, waiting = move.state_prefix .. 'creating', move.state_prefix .. 'waiting'
+      note_refusal(KEYS[19], redis.call('ZCARD', creating) + redis.call('ZCARD', waiting), now)
+    elseif move.state == 'queued' then
+      score = rank_at_end(KEYS[7], KEYS[18], move.priority, move.flow)
+    end
+    redis.call('ZADD', KEYS[7], score, move.next_job_id)
     -- A bell that may not be rung, as an ACL can forbid it, must not end the script half-way: polling finds the job.
     if move.delay_ms == 0 then redis.pcall('PUBLISH', KEYS[8], 'job') end
   end

@@ -1,9 +1,9 @@
 -- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to, or that
--- have ordered the very same.
--- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server
+-- have ordered the very same. Behind line.lua.
+-- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server  7 flows in line
 -- ARGV: 1 JSON {run, history, job, same, batch, batch_runs = prefixes of keys, job_ms = job's life, same_ms = how long after
 --       a run's end the same request is that run}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
---       producer key or '', once = not if a run has the same request, place = in its batch, more = how many of those behind
+--       producer key or '', flow, once = not if a run has the same request, place = in its batch, more = how many of those behind
 --       it are further parts of its request, fields = {name = text}} and its request
 -- Returns for each request 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
 -- key has the same request), and the id of the run, of several parts that of the first: they are written together, or none
@@ -30,7 +30,7 @@ local function write(run, request)
   redis.call('PSETEX', shared.job .. run.job_id, shared.job_ms, run.payload)
   redis.call('ZADD', KEYS[1], now, run.id)
   redis.call('ZADD', KEYS[2], now, run.id)
-  redis.call('ZADD', KEYS[4], now, run.job_id)
+  redis.call('ZADD', KEYS[4], rank_at_end(KEYS[4], KEYS[7], run.fields.priority, run.flow), run.job_id)
   any_new = true
   local batch = run.fields.batch_id
   if batch and redis.call('EXISTS', shared.batch .. batch) == 1 then

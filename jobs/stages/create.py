@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 
 from jobs.context import StageContext
 from jobs.errors import CapReached, JobsError, LeaseInDoubt
-from jobs.failures import after_failure
+from jobs.failures import after_failure, sort_failure
 from jobs.orders import cancel_surplus, facts_of, find_orders, has_id, intent_since, settle_wait_s, valid_id
-from jobs.outcomes import Advance, Again, Finish, Outcome
+from jobs.outcomes import Advance, Again, Finish, Outcome, Requeue
 from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
 from planet_sdk import exceptions
 
@@ -101,7 +101,7 @@ async def _place(run: Run, context: StageContext) -> Outcome:
     except exceptions.PlanetError as error:
         if _is_refusal(error):
             await intent.give_back()
-            return after_failure(run, error, context.policy, {"intent_at": None})
+            return _after_refusal(run, context, error)
         return _look_later(run, context, error)
     except asyncio.CancelledError:
         if intent.may_be_written:
@@ -154,6 +154,14 @@ class _Intent:
             with suppress(LeaseInDoubt, RedisError, OSError):
                 self.context.check_lease()
                 await self.context.caps.give_back(self.run, self.day)
+
+
+def _after_refusal(run: Run, context: StageContext, error: exceptions.PlanetError) -> Outcome:
+    no_intent: Facts = {"intent_at": None}
+    if isinstance(error, exceptions.Conflict):  # too many active orders
+        failure = sort_failure(error, run.stage)
+        return Requeue(f"waiting: {failure.message}", failure, no_intent)
+    return after_failure(run, error, context.policy, no_intent)
 
 
 def _look_later(run: Run, context: StageContext, why: exceptions.PlanetError | str) -> Outcome:

@@ -23,13 +23,13 @@ class LapsesOnce(RunStore):
 
     has_lapsed = False
 
-    async def begin(self, run_id: str, job_id: str, by: By, destination: str) -> Run:
+    async def begin(self, run_id: str, job_id: str, by: By, destination: str, **options: int) -> Run:
         if self.has_lapsed:
-            return await super().begin(run_id, job_id, by, destination)
+            return await super().begin(run_id, job_id, by, destination, **options)
         self.has_lapsed = True
         await self.redis.delete(keys.in_progress(job_id))
         try:
-            return await super().begin(run_id, job_id, by, destination)
+            return await super().begin(run_id, job_id, by, destination, **options)
         except Fenced:
             await self.redis.set(keys.in_progress(job_id), by.owner, px=2000)
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcomes import Advance, Again, Finish
+from jobs.outcomes import Advance, Again, Finish, Requeue
 from jobs.policy import Policy
 from jobs.run import FailureKind, Stage, State
 from planet_sdk.simulator import Fault, FaultKind
@@ -153,11 +153,11 @@ async def test_a_refusal_ends_the_run_and_leaves_no_intent(rig: Rig, status: int
     assert rig.run.intent_at is None
 
 
-async def test_too_many_active_orders_is_tried_again_without_a_look_up(rig: Rig) -> None:
+async def test_an_order_too_many_goes_back_to_the_line_without_a_look_up(rig: Rig) -> None:
     rig.simulator.fail("create", status=409, body="MaxConcurrency")
 
-    assert isinstance(await rig.step(), Again)
-    assert rig.run.intent_at is None
+    assert isinstance(await rig.step(), Requeue)
+    assert (rig.run.state, rig.run.intent_at, rig.run.faults) == (State.QUEUED, None, 0)
     assert isinstance(await rig.step(), Advance)
     assert rig.simulator.report().requests.get("list", 0) == 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hiredis
 
+from jobs.scripts import script_source
 from tests.kills.fate import Fate
 from tests.kills.pipes import closing, pipe
 
@@ -84,6 +85,9 @@ def _verb(command: list[bytes]) -> str:
 @cache
 def _scripts() -> dict[str, str]:
     """The names of our scripts, by their digests."""
-    folders = [resources.files(package).joinpath("lua") for package in ("jobs", "worker")]
-    files = [file for folder in folders for file in folder.iterdir()]
-    return {sha1(file.read_bytes()).hexdigest(): file.name.removesuffix(".lua") for file in files}
+    scripts = [
+        (package, file.name.removesuffix(".lua"))
+        for package in ("jobs", "worker")
+        for file in resources.files(package).joinpath("lua").iterdir()
+    ]
+    return {sha1(script_source(name, package).encode()).hexdigest(): name for package, name in scripts}

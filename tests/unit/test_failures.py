@@ -103,13 +103,6 @@ def test_a_conflict_on_create_means_too_many_active_orders() -> None:
     assert sort_failure(error, Stage.DOWNLOAD).kind is FailureKind.PRODUCER
 
 
-def test_waiting_until_planet_takes_another_order_costs_no_try() -> None:
-    outcome = after_failure(new_run(faults=24), exceptions.Conflict("MaxConcurrency", status=409), Policy())
-
-    assert isinstance(outcome, Again)
-    assert not outcome.charge
-
-
 def test_a_temporary_failure_is_tried_again_until_its_tries_are_used_up() -> None:
     error, policy = exceptions.ServerError("oops", status=500), Policy(max_faults={Stage.CREATE: 3})
 

@@ -8,7 +8,13 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local delay = tonumber(ARGV[3])
 
 redis.call('DEL', KEYS[2])
-redis.call('ZADD', KEYS[1], 'XX', now + delay, ARGV[2])
+local score = now + delay
+if KEYS[4] ~= '' and delay == 0 then
+  -- A queued run has not begun: it goes back to the head of the line.
+  local state, priority = unpack(redis.call('HMGET', KEYS[4], 'state', 'priority'))
+  if state == 'queued' then score = rank_at_head(KEYS[1], priority) end
+end
+redis.call('ZADD', KEYS[1], 'XX', score, ARGV[2])
 if redis.call('EXISTS', KEYS[3]) == 1 then
   if ARGV[4] == 'free' then redis.call('DECR', KEYS[3]) end
   redis.call('PEXPIRE', KEYS[3], delay + 88400000) -- the count outlives the delay; from its end on, as long as arq has it

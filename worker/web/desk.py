@@ -96,8 +96,8 @@ async def _read_queue(store: RunStore) -> tuple[Backlog, str | None, int]:
     now_ms = seconds * 1000
     async with store.redis.pipeline(transaction=False) as pipe:
         pipe.zcard(store.queue)
-        pipe.zcount(store.queue, "-inf", now_ms)
-        pipe.zrangebyscore(store.queue, "-inf", now_ms, start=0, num=1, withscores=True)
+        pipe.zcount(store.queue, 0, now_ms)  # what waits in the line of creates, below 0, is not late
+        pipe.zrangebyscore(store.queue, 0, now_ms, start=0, num=1, withscores=True)
         pipe.zcard(keys.WATCH)
         pipe.zrange(keys.WATCH, 0, 0, withscores=True)
         pipe.get(keys.health(store.queue))
