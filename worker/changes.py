@@ -21,7 +21,7 @@ from planet_sdk import OrdersClient
 from worker.errors import WorkerError
 
 _PAGE = 500  # orders handed on at once, and asked for; a server may send fewer
-_FIRST_LOOK = 100  # orders, where nothing says how far the list has been read
+_FIRST_LOOK = 100, 2  # orders, or times as many as are waited for, where nothing says how far the list has been read
 _OLDER = 20  # orders from before the time asked for, by which a server shows that it sorts and does not filter
 _MARK_LIFE_S = 7 * 86_400
 _MARK_LIFE_IDLE_S = 600  # nobody waits: what changes meanwhile is nothing to a run that is parked later
@@ -67,10 +67,13 @@ class OrderChanges:
     def __init__(self, orders: OrdersClient, redis: ArqRedis, overlap_s: float) -> None:
         self._orders, self._redis, self._overlap = orders, redis, timedelta(seconds=overlap_s)
 
-    async def pages(self) -> AsyncGenerator[list[ListedOrder], None]:
+    async def pages(self, waited_for: int) -> AsyncGenerator[list[ListedOrder], None]:
         """Yield the orders that have changed since the last look, the latest change first.
 
         Only a look that is read to its end counts: what it showed, or was to show, comes again otherwise.
+
+        Args:
+            waited_for: how many orders somebody waits for: says how far the very first look reads.
 
         Raises:
             ListUnusable: the server neither filters nor sorts by the time of the change.
@@ -80,7 +83,7 @@ class OrderChanges:
         since = seen - self._overlap if seen else None
         latest, page = seen, list[ListedOrder]()
         is_empty = True
-        async with aclosing(self._listed(since)) as listed:
+        async with aclosing(self._listed(since, max(_FIRST_LOOK[0], _FIRST_LOOK[1] * waited_for))) as listed:
             async for order, at in listed:
                 is_empty = False
                 is_new = seen is None or at is None or at > seen
@@ -101,13 +104,15 @@ class OrderChanges:
         """Forget soon how far the list was read, unless it is read again: nobody waits."""
         await self._redis.expire(keys.CHANGES, _MARK_LIFE_IDLE_S)
 
-    async def _listed(self, since: datetime | None) -> AsyncGenerator[tuple[dict[str, Any], datetime | None], None]:
+    async def _listed(
+        self, since: datetime | None, first_look: int
+    ) -> AsyncGenerator[tuple[dict[str, Any], datetime | None], None]:
         """The orders with the times of their changes, down to `since`; also where the server does not filter."""
         listing = self._orders.list_orders(
-            limit=0 if since else _FIRST_LOOK,
+            limit=0 if since else first_look,
             last_modified=f"{since:%Y-%m-%dT%H:%M:%S.%fZ}/.." if since else None,
             sort_by="last_modified DESC",
-            page_size=_PAGE if since else _FIRST_LOOK,
+            page_size=_PAGE if since else min(_PAGE, first_look),
         )
         older = 0
         async with aclosing(cast("AsyncGenerator[dict[str, Any], None]", listing)) as orders:

@@ -31,6 +31,7 @@ from worker.stage_jobs import StageJobs
 log = structlog.get_logger(__name__)
 
 _DUTY = "watcher"
+_ASK_AFTER = 1 / 6  # of a lease: a duty whose holder was killed is taken over within 15 s of a lease of 12
 _EVERY_S = 1.0  # between two looks into the watch list
 _SWEEP_EVERY_S = 60.0
 _PAGE = 500
@@ -53,7 +54,7 @@ class Watcher:
 
     Args:
         stages: the worker's.
-        lease_s: another watcher takes over so long after this one was killed, and a third of it.
+        lease_s: another watcher takes over so long after this one was killed, and a sixth of it.
         uses_list: False asks for each order by its id, as servers need whose lists know neither filters nor sorting.
     """
 
@@ -68,7 +69,7 @@ class Watcher:
         self._sweep_due = 0.0
         quick_s, slow_s = min(_QUICK_S, stages.policy.first_check_s), min(_SLOW_S, stages.policy.max_check_s)
         self._rhythm = Rhythm(quick_s, slow_s, min(_APART_S, quick_s))
-        self._trusted_until = monotonic() + _TRUSTED_S if uses_list else 0.0
+        self._trusted_until = 0.0
         self._unusable_until = 0.0
         self._by_id_at = 0.0
         self._hinted: set[str] = set()
@@ -79,12 +80,14 @@ class Watcher:
             while True:
                 if await self._is_on_duty():
                     await _guarded(self._watch())
-                await asyncio.sleep(self._lease_s / 3)
+                await asyncio.sleep(self._lease_s * _ASK_AFTER)
         finally:
             await asyncio.shield(self._drop_duty())
 
     async def _watch(self) -> None:
         """Watch until the duty is lost."""
+        if self._uses_list and monotonic() >= self._unusable_until:
+            self._trusted_until = monotonic() + _TRUSTED_S  # until it proves otherwise
         async with asyncio.TaskGroup() as tasks:
             looks = Looks(self._stages, self._parked, tasks, self._is_trusted)
             bell = keys.watch_bell(self.store.queue)
@@ -136,11 +139,11 @@ class Watcher:
         self._rhythm.slow_down()
         if not self._uses_list or monotonic() < self._unusable_until or not await self._is_on_duty():
             return
-        if not await self._parked.count():
+        if not (parked := await self._parked.count()):
             await self._changes.rest()
             return
         try:
-            has_changed = await self._move_changed(looks)
+            has_changed = await self._move_changed(looks, parked)
         except (PlanetError, ListUnusable) as error:
             self._bear_with_list(error)
             return
@@ -148,9 +151,9 @@ class Watcher:
         if has_changed:
             self._rhythm.quicken()
 
-    async def _move_changed(self, looks: Looks) -> bool:
+    async def _move_changed(self, looks: Looks, parked: int) -> bool:
         has_changed = False
-        async with aclosing(self._changes.pages()) as pages:
+        async with aclosing(self._changes.pages(parked)) as pages:
             async for page in pages:
                 has_changed |= await looks.take(page)
                 if not await self._is_on_duty():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from jobs import State
+from jobs import RunHandle, State, keys
+from planet_sdk.simulator import FaultKind
 from tests.e2e.conftest import Desk
 from tests.stage_rig import request
 from tests.waiting import until
@@ -58,6 +59,31 @@ async def test_a_worker_told_to_stop_hands_its_jobs_back_at_once(desk: Desk) -> 
 
     assert run.state is State.DONE
     assert run.faults == 0
+
+
+async def test_another_worker_watches_when_the_watcher_is_killed(desk: Desk) -> None:
+    """The order that was waited for finishes after the kill, and is noticed all the same."""
+    desk.simulator.doom(FaultKind.ORDER_STUCK)
+    watcher, _ = await desk.start_worker("first"), await desk.start_worker("second")
+    redis = desk.queue.store.redis
+
+    async def holder() -> str:
+        return str((await redis.get(keys.lease("watcher")) or b"").decode())
+
+    await until("the first worker watches", holder)
+    assert (await holder()).startswith("first/")
+    handle = await desk.queue.submit(request())
+    order_id = await until("the run is parked", lambda: parked_order(handle))
+    os.kill(watcher.pid, signal.SIGKILL)
+    desk.simulator.finish(order_id)
+
+    assert (await handle.result(timeout=60)).state is State.DONE, desk.processes.logs()
+    assert (await holder()).startswith("second/")
+
+
+async def parked_order(handle: RunHandle) -> str:
+    run = await handle.status()
+    return run.order_id or "" if run.state is State.WAITING and run.job_id is None else ""
 
 
 async def test_a_run_survives_the_end_of_every_process_and_of_its_valkey(desk: Desk) -> None:

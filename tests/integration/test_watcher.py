@@ -63,7 +63,7 @@ async def place_foreign_orders(fleet: Fleet, count: int) -> list[str]:
 async def test_finished_orders_are_found_in_the_list_and_none_is_asked_for_by_its_id(fleet: Fleet) -> None:
     """The one request by id is that of the download, which mints the links."""
     await fleet.start_worker(policy=BY_LIST)
-    handles = await submit(fleet, 20)
+    handles = await submit(fleet, 10)
 
     await all_done(handles)
 
@@ -96,10 +96,10 @@ async def test_an_order_that_the_list_shows_late_is_found(redis: ArqRedis, redis
 
 
 async def test_no_order_is_missed_while_pages_shift(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, max_page_size=3, queued_s=0.5, running_s=1, jitter=0.9)
+    settings = replace(SETTINGS, max_page_size=3, queued_s=0.3, running_s=0.6, jitter=0.9)
     async with fleet_on(redis, redis_url, tmp_path, settings) as fleet:
         await fleet.start_worker(policy=BY_LIST)
-        handles = await submit(fleet, 25)
+        handles = await submit(fleet, 15)
 
         await all_done(handles)
 
@@ -176,7 +176,7 @@ async def test_an_order_that_no_list_shows_is_looked_at_by_id_in_the_end(fleet: 
     fleet.simulator.doom(FaultKind.ORDER_UNLISTED, times=None)
     await fleet.start_worker()
 
-    await all_done(await submit(fleet, 3))
+    await all_done(await submit(fleet, 2))
 
 
 async def test_an_outage_of_the_list_is_waited_out(fleet: Fleet) -> None:
