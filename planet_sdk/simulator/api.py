@@ -57,6 +57,7 @@ async def show_list(call: Call) -> Response:
 async def get(call: Call) -> Response:
     """GET /orders/v2/{id}: one order, with its results."""
     order, world = _find(call, "Could not load order ID"), call.world
+    world.journal.reads[order.id] += 1
     shown = order.to_json(call.orders_url)
     if order.state is not OrderState.QUEUED:
         shown["_links"]["results"] = list_results(

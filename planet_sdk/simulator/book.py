@@ -113,6 +113,17 @@ class OrderBook:
         order.error_hints = tuple(error_hints) or order.error_hints
         self._move(order, state, self._clock.now_us())
 
+    def finish_later(self, order: Order, in_s: float) -> None:
+        """Let an order that is not final end `in_s` from now as it is bound to, and run from half that time on."""
+        self.settle()
+        now_us, wait_us = self._clock.now_us(), int(in_s * MICROSECONDS)
+        order.moves += 1  # what was planned for it is out of date
+        order.final_us = now_us + wait_us
+        if order.state is OrderState.QUEUED:
+            self._schedule(order, OrderState.RUNNING, now_us + wait_us // 2)
+        else:
+            self._schedule(order, order.outcome, order.final_us)
+
     def newest_first(self, api_key: str) -> Iterator[Order]:
         """The account's orders by time of creation."""
         return reversed(self._by_key.get(api_key, ()))

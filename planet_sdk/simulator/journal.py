@@ -24,6 +24,8 @@ class Report:
     """The most requests of a kind, with one API key, in any one-second window."""
     answers: Mapping[str, Mapping[int, int]]
     """How many of which status, by kind of request; 0 is a connection that was dropped."""
+    reads: Mapping[str, int]
+    """How often each order was read by its id."""
     ranges: Mapping[str, list[str]]
     """The Range headers seen, by file name, in their order."""
     bodies: Mapping[str, int]
@@ -50,6 +52,7 @@ class Journal:
         """Microseconds of each request, by kind and API key."""
         self.answers: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self.ranges: defaultdict[str, list[str]] = defaultdict(list)
+        self.reads: Counter[str] = Counter()
         self.bodies: Counter[str] = Counter()
         self.body_bytes = 0
         self.open_bodies = 0
@@ -94,6 +97,7 @@ class Journal:
             requests=dict(requests),
             peak_per_second=dict(peaks),
             answers={endpoint: dict(answers) for endpoint, answers in self.answers.items()},
+            reads=dict(self.reads),
             ranges={name: list(ranges) for name, ranges in self.ranges.items()},
             bodies=dict(self.bodies),
             body_bytes=self.body_bytes,

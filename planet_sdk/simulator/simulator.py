@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from .app import make_app
 from .clock import Clock
@@ -161,6 +161,25 @@ class Simulator:
             self._world.book.finish(order, OrderState(state), error_hints)
 
         self._call(move)
+
+    def place(self, requests: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Take orders of the first account, checked by nobody and counted by no limit; return their ids."""
+        return self._call(
+            lambda: [self._world.book.create(self.api_key, self.url, request, (), {}).id for request in requests]
+        )
+
+    def finish_later(self, in_s: Mapping[str, float]) -> float:
+        """Let orders end so many seconds from now, by id; return what time it is, in seconds since the epoch."""
+
+        def plan() -> float:
+            for order_id, seconds in in_s.items():
+                order = self._world.book.find(order_id)
+                if order is None:
+                    raise KeyError(f"no order {order_id}")
+                self._world.book.finish_later(order, seconds)
+            return self._world.clock.now_s()
+
+        return self._call(plan)
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -64,6 +65,27 @@ def test_a_plan_is_set(simulator: Simulator, control: httpx.Client) -> None:
     with pytest.raises(httpx.ReadError):
         create_order(simulator)
     assert create_order(simulator)
+
+
+def test_many_orders_are_placed_past_the_limits_and_told_when_to_finish() -> None:
+    with Simulator(SimulatorSettings(queued_s=1000)) as simulator:
+        order_ids = simulator.place([REQUEST] * 50)
+        before = time.time()
+        started_at = simulator.finish_later(dict.fromkeys(order_ids, 0.1))
+
+        assert before - 1 < started_at < time.time() + 1
+        wait_until("they have finished", lambda: simulator.report().orders_by_state == {"success": 50})
+        assert simulator.report().requests == {}
+        with pytest.raises(KeyError, match="no order nobody"):
+            simulator.finish_later({"nobody": 1})
+
+
+def test_the_report_tells_how_often_each_order_was_read(simulator: Simulator, control: httpx.Client) -> None:
+    order_id = create_order(simulator)
+    for _ in range(2):
+        state_of(simulator, order_id)
+
+    assert control.get("/report").json()["reads"] == {order_id: 2}
 
 
 def test_an_order_is_moved_and_time_passes(simulator: Simulator, control: httpx.Client) -> None:

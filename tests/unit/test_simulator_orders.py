@@ -190,3 +190,21 @@ def test_what_is_no_instant_is_refused(text: str) -> None:
 def test_time_only_moves_forward() -> None:
     with pytest.raises(ValueError, match="forward"):
         Clock().advance(-1)
+
+
+def test_an_order_is_told_when_to_finish_and_runs_from_half_that_time_on(desk: Desk) -> None:
+    order = desk.create(FaultKind.ORDER_STUCK)
+
+    desk.book.finish_later(order, 8)
+
+    assert [desk.state_after(order, s) for s in (3, 2, 4)] == ["queued", "running", "success"]
+    assert order.modified_us == parse_time(format_time(int((START_S + 8) * 1_000_000)))
+
+
+def test_what_was_planned_for_an_order_before_is_out_of_date(desk: Desk) -> None:
+    order = desk.create()
+    desk.state_after(order, 11)
+
+    desk.book.finish_later(order, 500)
+
+    assert [desk.state_after(order, s) for s in (499, 2)] == ["running", "success"]
