@@ -21,15 +21,34 @@ local function rank_at_head(queue, priority)
   return lowest_rank(queue, band) or band
 end
 
--- The rank of a new job, at the end of its flow. Flows that are behind the head have nothing to be remembered.
+-- Two functions: `rank` gives new jobs their ranks, each at the end of its flow, and `save` writes down the last of each
+-- flow. Flows that are behind the head have nothing to be remembered.
+local function line_up(queue, flows)
+  local lowest, last = {}, {}
+  local function rank(priority, flow)
+    local band = band_of(priority)
+    if not lowest[band] then
+      local first = lowest_rank(queue, band)
+      redis.call('ZREMRANGEBYSCORE', flows, band, first and '(' .. first or end_of_band(band))
+      lowest[band] = first or band
+    end
+    local name = band .. ' ' .. flow
+    local before = last[name] or tonumber(redis.call('ZSCORE', flows, name)) or band
+    last[name] = math.max(lowest[band], before) + 1
+    return last[name]
+  end
+  local function save()
+    for name, rank in pairs(last) do redis.call('ZADD', flows, rank, name) end
+  end
+  return rank, save
+end
+
+-- The rank of one new job, at the end of its flow.
 local function rank_at_end(queue, flows, priority, flow)
-  local band = band_of(priority)
-  local lowest = lowest_rank(queue, band)
-  redis.call('ZREMRANGEBYSCORE', flows, band, lowest and '(' .. lowest or end_of_band(band))
-  local name = band .. ' ' .. flow
-  local rank = math.max(lowest or band, tonumber(redis.call('ZSCORE', flows, name)) or band) + 1
-  redis.call('ZADD', flows, rank, name)
-  return rank
+  local rank, save = line_up(queue, flows)
+  local at_end = rank(priority, flow)
+  save()
+  return at_end
 end
 
 -- How many orders may be placed, as long as no more than `most` are to be under way at once. After Planet has refused one

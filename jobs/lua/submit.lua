@@ -12,7 +12,9 @@ local shared = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local line = cjson.encode({at = now, state = 'queued', stage = 'create', reason = 'submitted'})
-local answers, any_new, joined = {}, false, {}
+local answers, joined = {}, {}
+local rank, save_ranks = line_up(KEYS[4], KEYS[7])
+local by_time, in_line = {}, {} -- of the new runs: pairs of score and member
 
 local function write(run, request)
   if run.key ~= '' then redis.call('SET', run.key, run.id) end
@@ -28,10 +30,10 @@ local function write(run, request)
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'run_id', run.id, 'state', 'queued', 'stage', 'create',
              'reason', 'submitted', 'at', now)
   redis.call('PSETEX', shared.job .. run.job_id, shared.job_ms, run.payload)
-  redis.call('ZADD', KEYS[1], now, run.id)
-  redis.call('ZADD', KEYS[2], now, run.id)
-  redis.call('ZADD', KEYS[4], rank_at_end(KEYS[4], KEYS[7], run.fields.priority, run.flow), run.job_id)
-  any_new = true
+  by_time[#by_time + 1] = now
+  by_time[#by_time + 1] = run.id
+  in_line[#in_line + 1] = rank(run.fields.priority, run.flow)
+  in_line[#in_line + 1] = run.job_id
   local batch = run.fields.batch_id
   if batch and redis.call('EXISTS', shared.batch .. batch) == 1 then
     redis.call('ZADD', shared.batch_runs .. batch, run.place, run.id)
@@ -54,31 +56,41 @@ local function find_same(fingerprint)
   return (not finished_at or has_files or is_billed) and id
 end
 
-local i = 2
-while i < #ARGV do
-  local run = cjson.decode(ARGV[i])
-  local answer, id = 'created', run.id
-  local known = run.key ~= '' and redis.call('GET', run.key)
-  local theirs = known and redis.call('HGET', shared.run .. known, 'fingerprint')
-  if redis.call('EXISTS', shared.run .. run.id) == 1 then
-    known = nil -- asked again, the answer was lost
-  elseif theirs then
-    answer, id = theirs == run.fingerprint and 'known' or 'reused', known
-  else
-    local same = run.once and shared.same_ms > 0 and find_same(run.fingerprint)
-    if same then
-      answer, id = 'bought', same
-      if run.key ~= '' then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
+local function take_all()
+  local i = 2
+  while i < #ARGV do
+    local run = cjson.decode(ARGV[i])
+    local answer, id = 'created', run.id
+    local known = run.key ~= '' and redis.call('GET', run.key)
+    local theirs = known and redis.call('HGET', shared.run .. known, 'fingerprint')
+    if redis.call('EXISTS', shared.run .. run.id) == 1 then
+      known = nil -- asked again, the answer was lost
+    elseif theirs then
+      answer, id = theirs == run.fingerprint and 'known' or 'reused', known
     else
-      write(run, ARGV[i + 1])
-      for part = i + 2, i + 2 * run.more, 2 do write(cjson.decode(ARGV[part]), ARGV[part + 1]) end
+      local same = run.once and shared.same_ms > 0 and find_same(run.fingerprint)
+      if same then
+        answer, id = 'bought', same
+        if run.key ~= '' then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
+      else
+        write(run, ARGV[i + 1])
+        for part = i + 2, i + 2 * run.more, 2 do write(cjson.decode(ARGV[part]), ARGV[part + 1]) end
+      end
     end
+    answers[#answers + 1] = answer
+    answers[#answers + 1] = id
+    i = i + 2 + 2 * run.more
   end
-  answers[#answers + 1] = answer
-  answers[#answers + 1] = id
-  i = i + 2 + 2 * run.more
 end
-if not any_new then return answers end
+
+-- What was written before an error (a key of another type, say) is entered all the same: no run may be lost.
+local is_whole, failure = pcall(take_all)
+if #in_line > 0 then
+  save_ranks()
+  redis.call('ZADD', KEYS[1], unpack(by_time))
+  redis.call('ZADD', KEYS[2], unpack(by_time))
+  redis.call('ZADD', KEYS[4], unpack(in_line))
+end
 for batch, count in pairs(joined) do
   redis.call('HINCRBY', shared.batch .. batch, 'queued', count)
   redis.call('HINCRBY', shared.batch .. batch, 'open', count)
@@ -89,6 +101,8 @@ for batch, count in pairs(joined) do
     redis.call('PERSIST', name)
   end
 end
+if not is_whole then error(failure) end
+if #in_line == 0 then return answers end
 redis.pcall('PUBLISH', KEYS[5], 'job') -- which an ACL may forbid; polling finds the job
 
 -- The first run of all: remember which server took it. The rest of this is in begin.lua.

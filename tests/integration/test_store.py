@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job, JobStatus
+from redis.exceptions import ResponseError
 from redis.asyncio.client import PubSub
 
 from jobs import keys
@@ -51,6 +52,20 @@ async def test_a_submitted_run_is_queued_with_its_create_job(store: RunStore) ->
     assert (run.state, run.stage, run.step, run.job_id) == (State.QUEUED, Stage.CREATE, 0, f"{RUN_ID}:create:0")
     assert await Job(run.job_id or "", store.redis).status() is JobStatus.queued
     assert [line.reason for line in await store.history(RUN_ID)] == ["submitted"]
+
+
+async def test_what_cannot_be_written_takes_no_run_before_it_along(store: RunStore) -> None:
+    ids = [f"01JD000000000000000000000{number}" for number in range(1, 4)]
+    runs = [NewRun(each, {"run_id": each, "name": "field", "request": {"name": each}}, each) for each in ids]
+    await store.redis.set(keys.history(ids[1]), "another's")
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await store.submit_many(runs)
+
+    run = await store.get(ids[0])
+    assert await Job(run.job_id or "", store.redis).status() is JobStatus.queued
+    assert [each.run_id for each in await store.newest()] == [ids[0]]
+    await store.redis.delete(keys.history(ids[1]), keys.run(ids[1]), keys.same_request(ids[1]))
 
 
 async def test_the_same_key_is_the_same_run(store: RunStore) -> None:
