@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from jobs.policy import Policy
 from jobs.resumption import plan_retry
 from jobs.run import Run, Stage, State
 from jobs.store import RunStore
+from jobs.sweep import sweep
 from worker.claims import Claims
 
 T = TypeVar("T")
@@ -219,6 +221,21 @@ async def test_a_run_that_only_has_to_end_needs_no_place(redis: ArqRedis) -> Non
     for run_id in ("UNWANTED", "LATE"):
         await line.redis.psetex(keys.in_progress(f"{run_id}:create:0"), 60_000, ME.owner)
         assert (await line.begin(run_id)).state is State.CREATING
+
+
+async def test_a_run_in_a_full_line_ends_when_its_deadline_has_come(redis: ArqRedis) -> None:
+    """The sweep finds it."""
+    line = Line(redis, running_orders=1)
+    await line.join("R1")
+    await line.claim()
+    await line.begin("R1")
+    await line.join("LATE", deadline_at=datetime(2026, 11, 2, tzinfo=UTC))
+    await line.join("R2")
+    assert await line.claim(9) == []
+
+    assert (await sweep(line.store, By.person())).recovered == ()
+    assert await line.claim(9) == ["LATE"]
+    assert (await line.begin("LATE")).state is State.CREATING
 
 
 async def test_an_order_refused_as_one_too_many_is_the_next_when_another_has_ended(line: Line) -> None:
