@@ -89,7 +89,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         destination = _destination(submission.destination)
         deadline_at = _deadline_at(submission.deadline)
         callback_url = callback_address(submission.callback_url)
-        priority = _priority(submission.priority)
+        priority = priority_of(submission.priority)
     except BadRequest as error:
         return error
     run_id = str(ULID())
@@ -136,7 +136,12 @@ def _destination(destination: str | None) -> str | None:
         raise BadRequest([Problem("destination", str(error))]) from error
 
 
-def _priority(priority: str) -> Priority:
+def priority_of(priority: str) -> Priority:
+    """The priority of this name.
+
+    Raises:
+        BadRequest: there is none.
+    """
     try:
         return Priority(priority)
     except ValueError as error:

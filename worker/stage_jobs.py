@@ -21,6 +21,7 @@ from jobs.context import Progress, StageContext, show_nobody, trust_lease
 from jobs.destination import Destination, open_destination
 from jobs.errors import DestinationError, Fenced, NoPlace, UnreadableRun
 from jobs.failures import after_failure
+from jobs.line import Priority
 from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Again, Finish, Outcome
 from jobs.poison import keep_unreadable_run, leave_for_newer
@@ -30,6 +31,7 @@ from jobs.runner import run_stage
 from jobs.stages import STAGES, StageFunction
 from jobs.store import RunStore
 from planet_sdk import OrdersClient
+from worker.budget import urgency_s
 from worker.claims import REDIS_AWAY, with_patience
 from worker.hosts import Disks
 from worker.identity import Identity
@@ -41,6 +43,7 @@ from worker.set_aside import LEFT_FOR_NEWER_S
 log = structlog.get_logger(__name__)
 
 _NO_LIMIT = 10**9  # arq's own count of tries: a stage's patience is the policy's
+_URGENCY_S = {Priority.HIGH: 60, Priority.NORMAL: 0, Priority.LOW: -60}  # of waiting for the request budget
 _ON_DISK = frozenset({Stage.DOWNLOAD, Stage.VALIDATE})
 
 Commit = Callable[[bytes], Awaitable[None]]
@@ -173,6 +176,7 @@ class StageJobs:
 
     async def _decide(self, run: Run, job_id: str, tail: Tail) -> dict[str, str]:
         started = monotonic()
+        urgency_s.set(_URGENCY_S[run.priority])
         if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
             in_hand.stage = run.stage.value
         outcome = await self._run_or_cancel(run, job_id)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from arq.connections import ArqRedis
 
-from jobs import Priority, RunHandle, State, Submission, keys
+from jobs import Priority, Run, RunFailed, RunHandle, Stage, State, Submission, keys
+from jobs.context import StageContext
 from jobs.new_runs import NewRun
+from jobs.outcomes import Finish, Outcome
 from tests.fleet_rig import QUICK, SETTINGS, Fleet, fleet_on
 from tests.stage_rig import request
 from tests.waiting import until
+from worker.budget import urgency_s
 
 
 async def _submit(fleet: Fleet, number: int) -> list[RunHandle]:
@@ -60,6 +64,24 @@ async def test_a_cancelled_run_in_a_full_line_ends_at_once(redis: ArqRedis, redi
         await until("the first order is under way", is_under_way)
         assert (await second.status()).state is State.QUEUED
         assert (await fleet.queue.cancel(second.run_id)).state is State.CANCELLED
+
+
+async def test_requests_of_an_urgent_run_have_their_turn_sooner(fleet: Fleet) -> None:
+    urgencies: dict[str, float] = {}
+
+    async def note(run: Run, _: StageContext) -> Outcome:
+        urgencies[run.priority] = urgency_s.get()
+        return Finish(State.CANCELLED, "enough was seen")
+
+    worker = await fleet.start_worker()
+    assert worker.stages is not None
+    worker.stages.stages = {Stage.CREATE: note}
+    for priority in Priority:
+        handle = await fleet.queue.submit(request(), priority=priority, again=True)
+        with pytest.raises(RunFailed):
+            await handle.result(timeout=30)
+
+    assert urgencies["high"] > urgencies["normal"] > urgencies["low"]
 
 
 async def test_what_a_killed_worker_had_goes_before_hundreds_of_queued_creates(fleet: Fleet) -> None:

@@ -36,7 +36,10 @@ def submit(
     destination: str | None = typer.Option(
         None, help="Folder or URL (file, s3, gs, az) for the files; default: the fleet's own."
     ),
-    producer: str | None = typer.Option(None, help="Who asks, for people to read; default: user@host."),
+    producer: str | None = typer.Option(
+        None, help="Who asks; producers take turns in placing orders. Default: user@host."
+    ),
+    priority: str = typer.Option("normal", help="high, normal or low: whose orders are placed first."),
     name: str = typer.Option("", help="What several requests are called together, for people to read."),
     callback: str | None = typer.Option(
         None, metavar="URL", help="Told of the end, of all where there are several: see docs/batches.md."
@@ -78,6 +81,7 @@ def submit(
         key=key,
         destination=destination,
         producer=producer,
+        priority=priority,
         name=name,
         callback=callback,
         deadline=deadline,

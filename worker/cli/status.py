@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs import keys
+from jobs.line import Priority
 from jobs.redaction import hide_password
 from jobs.run import FileRecord, Run, State, Transition
 from worker.board import open_console, state_text, states_line, workers_table
@@ -80,6 +81,8 @@ def _draw_facts(run: Run, now: datetime) -> Table:
     table.add_row("submitted", f"{instant(run.created_at)}{by}, {age(run.created_at, now)}")
     if run.key:
         table.add_row("key", one_line(run.key))
+    if run.priority is not Priority.NORMAL:
+        table.add_row("priority", run.priority)
     if run.deadline_at and not run.state.is_final:
         table.add_row("deadline", instant(run.deadline_at))
     took = "took" if run.finished_at else "so far"

@@ -16,10 +16,11 @@ from jobs.destination import DestinationError, destination_url, open_destination
 from jobs.errors import BadRequest, KeyReused, SubmitUncertain
 from jobs.handles import RunHandle
 from jobs.intake import Answer
+from jobs.line import Priority
 from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
-from jobs.submission import Submission, callback_address
+from jobs.submission import Submission, callback_address, priority_of
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.follow import follow_to_end, show_count
@@ -37,6 +38,7 @@ class Terms:
     key: str | None = None
     destination: str | None = None
     producer: str | None = None
+    priority: str = Priority.NORMAL
     name: str = ""
     callback: str | None = None
     deadline: str | None = None
@@ -137,6 +139,7 @@ def _read_terms(terms: Terms) -> Submission:
         key=terms.key,
         destination=destination,
         producer=terms.producer or _name_producer(),
+        priority=priority_of(terms.priority),
         deadline=deadline,
         callback_url=callback_address(terms.callback),
         allow_unknown=terms.allow_unknown,

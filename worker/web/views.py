@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from jobs.line import Priority
 from jobs.redaction import Redactor
 from jobs.request import redact_request
 from jobs.run import Failure, FileRecord, Run, Stage, State, Transition
@@ -44,6 +45,7 @@ class RunSummary(BaseModel):
     key: str | None
     producer: str | None
     batch_id: str | None
+    priority: Priority
     destination: str
     created_at: datetime
     updated_at: datetime

@@ -120,6 +120,7 @@ def test_a_clip_within_an_area_goes_in(command: Command) -> None:
         ("--destination", "ftp://host/folder"),
         ("--deadline", "soon"),
         ("--key", " "),
+        ("--priority", "urgent"),
         ("--wait", "--timeout", "never"),
         ("--no-such-option",),
         ("no-such-file.json",),
@@ -132,6 +133,12 @@ def test_a_bad_option_is_one_line_and_nothing_goes_in(
     assert (outcome.status, outcome.out, runs()) == (2, "", 0)
     assert len(outcome.err.splitlines()) == 1
     assert outcome.err.startswith("Error: ")
+
+
+def test_a_priority_is_kept_and_shown(command: Command) -> None:
+    run_id = command("submit", "--priority", "high", stdin=json.dumps(make_request())).out.strip()
+    assert json.loads(command("status", run_id, "--json").out)["run"]["priority"] == "high"
+    assert "priority" in command("status", run_id).out
 
 
 def test_a_destination_that_cannot_be_written_is_found_before_anything_goes_in(
