@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from arq.jobs import Job, JobStatus
-from redis.exceptions import ResponseError
 from redis.asyncio.client import PubSub
+from redis.exceptions import ResponseError
 
 from jobs import keys
 from jobs.errors import Fenced, NotPossible, RunNotFound
