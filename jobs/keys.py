@@ -26,6 +26,7 @@
     orders:full                    hash    18 minutes; orders, since, pause    move
     orders:fleet                   string  permanent; the fleet's queue        the first worker to start
     orders:server                  hash    permanent; run_id, since            submit, begin, the embedded's keeper
+    orders:tokens                  hash    permanent; digest of a token: whose `planet-orders token`
     orders:poison                  zset    permanent, 1,000 ids; by last time  whoever sets something aside
     orders:poison:{id}             hash    30 days after its last time         whoever sets something aside
     orders:left:{id}               string  an hour after its last time         a worker that is older than the job
@@ -66,6 +67,7 @@ WATCH = f"{PREFIX}:watch"
 BATCHES = f"{PREFIX}:batches"
 CHANGES = f"{PREFIX}:changes"
 EVENTS = f"{PREFIX}:events"
+TOKENS = f"{PREFIX}:tokens"
 POISON = f"{PREFIX}:poison"
 WORKERS = f"{PREFIX}:workers"
 LINE = f"{PREFIX}:line"
@@ -74,7 +76,7 @@ FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
 ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, POISON, WORKERS, LINE, FLEET, SERVER, ABORTS})
+PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, TOKENS, POISON, WORKERS, LINE, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

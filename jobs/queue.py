@@ -175,9 +175,15 @@ class OrderQueue:
         return await self.store.get(run_id)
 
     async def list(
-        self, state: State | str | None = None, limit: int = 50, before: datetime | None = None
+        self, state: State | str | None = None, limit: int = 50, before: Run | datetime | None = None
     ) -> list[Run]:
-        """The newest runs first: by creation, or, with a state, by when they came into it."""
+        """The newest runs first: by creation, or, with a state, by when they came into it.
+
+        Arguments:
+            state: only runs in this state.
+            limit: the most runs to list.
+            before: the last run of the page before; the next page begins behind it. Or a time.
+        """
         return await self.store.newest(State(state) if state else None, limit, before)
 
     async def cancel(self, run_id: str, *, by: str = "") -> Run:

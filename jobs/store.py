@@ -16,6 +16,7 @@ from jobs import keys
 from jobs.endings import told_of
 from jobs.errors import Fenced, NoPlace, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
+from jobs.listing import Cursor, Wanted, find_page
 from jobs.moves import By, Move
 from jobs.new_runs import NewRun, parcels
 from jobs.poison import is_bad_data
@@ -30,6 +31,7 @@ from jobs.run import (
     State,
     Transition,
     encode_facts,
+    to_ms,
 )
 from jobs.scripts import script
 from jobs.together import Together
@@ -286,12 +288,13 @@ class RunStore:
                 runs += [Run.from_hash(fields, run_id)] if fields and isinstance(fields, dict) else []
         return runs
 
-    async def newest(self, state: State | None = None, limit: int = 50, before: datetime | None = None) -> list[Run]:
+    async def newest(
+        self, state: State | None = None, limit: int = 50, before: Run | datetime | None = None
+    ) -> list[Run]:
         """The newest runs first: by creation, or, with a state, by when they came into it."""
-        index = keys.RUNS if state is None else keys.state(state)
-        newest = "+inf" if before is None else f"({round(before.timestamp() * 1000)}"
-        run_ids = await self.redis.zrevrangebyscore(index, newest, "-inf", start=0, num=limit)
-        return await self.get_many([run_id.decode() for run_id in run_ids])
+        cursor = Cursor.behind(before, state) if isinstance(before, Run) else Cursor(to_ms(before)) if before else None
+        run_ids, _ = await find_page(self.redis, Wanted(state), limit, cursor)
+        return await self.get_many(run_ids)
 
     async def count(self) -> dict[State, int]:
         """How many runs are in each state."""

@@ -83,10 +83,17 @@ def commands_on(page: Path) -> Iterator[tuple[str, list[str]]]:
         yield command, [word.partition("=")[0] for word in rest if word.startswith("--")]
 
 
+def options_of(command: Any) -> Iterator[str]:
+    """The options of a command, and of those below it."""
+    yield from (option for each in command.params for option in each.opts)
+    for below in getattr(command, "commands", {}).values():
+        yield from options_of(below)
+
+
 @pages
 def test_every_command_and_option_on_a_page_exists(page: Path) -> None:
     commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
-    options = {name: {option for each in command.params for option in each.opts} for name, command in commands.items()}
+    options = {name: set(options_of(command)) for name, command in commands.items()}
 
     unknown = [
         f"{command} {' '.join(given)}"

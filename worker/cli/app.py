@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from worker.cli import fleet_commands, run_commands
+from worker.cli import fleet_commands, run_commands, token_commands
 from worker.cli.exits import Exit, explain
 from worker.wording import one_line
 
@@ -69,6 +69,7 @@ def _start(
 
 run_commands.add_to(app)
 fleet_commands.add_to(app)
+token_commands.add_to(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

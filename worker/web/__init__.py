@@ -1,7 +1,4 @@
-"""The web process: probes, read-only JSON, and a page on which people see the fleet work.
-
-It has no authentication yet, which is why it listens on loopback unless it is told otherwise.
-"""
+"""The web process: probes, Planet's calls, the HTTP API of producers, and a page on which people see the fleet work."""
 
 from __future__ import annotations
 

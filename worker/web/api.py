@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
 
-from worker.web.answers import ProblemDocument
+from jobs.listing import Wanted
 from worker.web.asking import PAGE, AtDesk, Before, InState, Limit
-from worker.web.views import RunDetail, RunPage
+from worker.web.problems import REFUSED, UNKNOWN_RUN
+from worker.web.tags import answer_tagged
+from worker.web.views import FileList, History, LogLines, RunDetail, RunPage
 
+router = APIRouter(prefix="/v1", tags=["runs"], responses=REFUSED)
 
-def _problem(description: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
-    return {"description": description, "content": content}
-
-
-router = APIRouter(
-    prefix="/v1",
-    tags=["runs"],
-    responses={422: _problem("A parameter is wrong; the problem names it."), 503: _problem("Redis is away.")},
-)
+_Filter = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
 @router.get("/runs", operation_id="list_runs")
-async def list_runs(desk: AtDesk, state: InState = None, limit: Limit = PAGE, before: Before = None) -> RunPage:
-    """The newest runs first: by creation, or, with a state, by their last move in it."""
-    return await desk.list_runs(state, limit, before)
+async def list_runs(
+    desk: AtDesk,
+    state: InState = None,
+    producer: _Filter = None,
+    batch_id: _Filter = None,
+    limit: Limit = PAGE,
+    before: Before = None,
+) -> RunPage:
+    """The newest runs first: by creation, or, with a state, by their last move in it.
+
+    Go on with `before` set to the page's `next`, until that is null. With a filter a page may hold fewer runs than
+    `limit`, even none, and still have a next one.
+    """
+    return await desk.list_runs(Wanted(state, producer, batch_id), limit, before)
 
 
-@router.get("/runs/{run_id}", operation_id="get_run", responses={404: _problem("There is no such run.")})
-async def get_run(desk: AtDesk, run_id: str) -> RunDetail:
+@router.get(
+    "/runs/{run_id}",
+    operation_id="get_run",
+    response_model=RunDetail,
+    responses={304: {"description": "It is as it was when it had the ETag of `If-None-Match`."}, **UNKNOWN_RUN},
+)
+async def get_run(request: Request, desk: AtDesk, run_id: str) -> Response:
     """One run with its history, its files and its request, from which secrets are taken out."""
-    return await desk.tell_run(run_id)
+    return answer_tagged(request, await desk.tell_run(run_id))
+
+
+@router.get("/runs/{run_id}/files", operation_id="list_files", responses=UNKNOWN_RUN)
+async def list_files(desk: AtDesk, run_id: str) -> FileList:
+    """The files of a run's order, as far as they are known, by path."""
+    return FileList(files=(await desk.tell_run(run_id)).files)
+
+
+@router.get("/runs/{run_id}/history", operation_id="get_history", responses=UNKNOWN_RUN)
+async def get_history(desk: AtDesk, run_id: str) -> History:
+    """A run's transitions, oldest first."""
+    return History(history=(await desk.tell_run(run_id)).history)
+
+
+@router.get("/runs/{run_id}/log", operation_id="get_log", responses=UNKNOWN_RUN)
+async def get_log(desk: AtDesk, run_id: str) -> LogLines:
+    """The last log lines of the stages of a run that failed, oldest first; a run that goes well keeps none."""
+    return await desk.read_log(run_id)

@@ -11,10 +11,13 @@ from starlette.staticfiles import StaticFiles
 
 from jobs.redaction import Redactor
 from planet_sdk._version import __version__
+from worker.connection import lifetimes_of
 from worker.settings import Settings
-from worker.web import api, pages, probes, webhook
+from worker.web import api, pages, probes, submitting, webhook
+from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
+from worker.web.description import describe
 from worker.web.desk import Desk
 from worker.web.headers import SafeHeaders
 from worker.web.link import Link
@@ -24,16 +27,17 @@ _MOST_BYTES = 6 * 1024 * 1024  # of a body: a request may have 5 MB, a call of P
 _STATIC = Path(__file__).with_name("static")
 
 
-def create_app(settings: Settings, redis_url: str) -> FastAPI:
+def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> FastAPI:
     """The web application; it starts and stays up without Redis, and says so until it is there.
 
-    There is no authentication yet: whoever reaches it may read every run.
+    Whoever may read, submit and operate says `worker.web.access.Access`.
 
     Args:
         settings: of this process; the API key among them is never shown.
         redis_url: where the fleet's Redis is, as `worker.connection.open_redis` gives it.
+        loopback: whether only this machine reaches it: then it is open while there are no tokens.
     """
-    link = Link(redis_url, queue=settings.queue_name)
+    link = Link(redis_url, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,14 +51,18 @@ def create_app(settings: Settings, redis_url: str) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads its script from another host, which the content policy forbids
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.desk = Desk(link, Redactor(settings.secrets))
     app.state.webhook = Webhook(settings.webhook_secret)
+    describe(app)
+    app.add_middleware(Access, link=link, loopback=loopback, public_url=settings.public_url)
     app.add_middleware(BoundedBodies, most_bytes=_MOST_BYTES)
     app.add_middleware(SafeHeaders)
     answer_errors(app)
     app.include_router(probes.router)
     app.include_router(api.router)
+    app.include_router(submitting.router)
     app.include_router(webhook.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

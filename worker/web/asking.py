@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BeforeValidator
 
+from jobs.listing import Cursor
 from jobs.run import State
 from worker.web.desk import Desk
-from worker.web.listing import Cursor
 
 PAGE = 50
 PAGE_MAX = 500

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from jobs import keys
+from jobs import OrderQueue, RunHandle, Submission, keys
+from jobs.listing import Cursor, Wanted, find_page
 from jobs.redaction import Redactor
-from jobs.run import State
+from jobs.run import Run, State
 from jobs.store import RunStore
 from worker.fleet import WorkerView, read_fleet
 from worker.web.link import Link
-from worker.web.listing import Cursor, read_page
 from worker.web.verdict import Backlog, Verdict, judge
-from worker.web.views import RunDetail, RunPage, RunSummary, tell_run
+from worker.web.views import LogLines, RunDetail, RunPage, RunSummary, tell_run
 
 _RECENT_MS = 3_600_000
 
@@ -54,9 +55,14 @@ class Desk:
         workers = await self._link.ask(lambda store: read_fleet(store.redis))
         return [replace(worker, last_redis_error=self._redactor.text(worker.last_redis_error)) for worker in workers]
 
-    async def list_runs(self, state: State | None, limit: int, before: Cursor | None) -> RunPage:
+    async def list_runs(self, wanted: Wanted, limit: int, before: Cursor | None) -> RunPage:
         """A page of runs, the newest first."""
-        runs, following = await self._link.ask(lambda store: read_page(store, state, limit, before))
+
+        async def read(store: RunStore) -> tuple[list[Run], Cursor | None]:
+            run_ids, following = await find_page(store.redis, wanted, limit, before)
+            return await store.get_many(run_ids), following
+
+        runs, following = await self._link.ask(read)
         shown = [RunSummary.of(run, self._redactor) for run in runs]
         return RunPage(runs=shown, next=str(following) if following else None)
 
@@ -68,6 +74,29 @@ class Desk:
             return tell_run(run, await store.history(run_id), await store.files(run_id), self._redactor)
 
         return await self._link.ask(read)
+
+    async def read_log(self, run_id: str) -> LogLines:
+        """The log lines that a run keeps; raises RunNotFound where there is none."""
+
+        async def read(store: RunStore) -> list[dict[str, Any]]:
+            await store.get(run_id)
+            return await store.log(run_id)
+
+        return LogLines(lines=[self._redactor.mapping(line) for line in await self._link.ask(read)])
+
+    async def submit(self, submission: Submission) -> RunHandle:
+        """Put one request into the queue; raises as OrderQueue.submit."""
+        return await self._link.hand_in(lambda store: OrderQueue(store).submit(submission))
+
+    async def cancel(self, run_id: str, *, by: str) -> RunSummary:
+        """Cancel a run; raises as OrderQueue.cancel."""
+        run = await self._link.ask(lambda store: OrderQueue(store).cancel(run_id, by=by))
+        return RunSummary.of(run, self._redactor)
+
+    async def retry(self, run_id: str, *, rebuy: bool, by: str) -> RunSummary:
+        """Let an ended run go on; raises as OrderQueue.retry."""
+        run = await self._link.ask(lambda store: OrderQueue(store).retry(run_id, rebuy=rebuy, by=by))
+        return RunSummary.of(run, self._redactor)
 
     async def hint_order(self, order_id: str) -> bool:
         """Have an order looked at soon; False where no parked run waits for it."""
@@ -86,7 +115,7 @@ class Desk:
             arq_line=arq_line,
             counts=await self._link.ask(lambda store: store.count()),
             failed_lately=failed_lately,
-            page=await self.list_runs(state, limit, before),
+            page=await self.list_runs(Wanted(state), limit, before),
         )
 
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from jobs.connection import connect
 from jobs.errors import RedisUnavailable
 from jobs.redaction import hide_password
-from jobs.store import RunStore
+from jobs.store import Lifetimes, RunStore
 
 T = TypeVar("T")
 
@@ -25,11 +25,14 @@ class Link:
     Args:
         url: redis://, rediss:// or unix://.
         queue: arq's queue of the fleet.
+        lifetimes: how long runs are kept.
         patience_s: how long one question may take, connecting included.
     """
 
-    def __init__(self, url: str, *, queue: str, patience_s: float = _PATIENCE_S) -> None:
-        self._url, self._queue, self._patience_s = url, queue, patience_s
+    def __init__(
+        self, url: str, *, queue: str, lifetimes: Lifetimes | None = None, patience_s: float = _PATIENCE_S
+    ) -> None:
+        self._url, self._queue, self._lifetimes, self._patience_s = url, queue, lifetimes, patience_s
         self._store: RunStore | None = None
         self._opening: asyncio.Task[RunStore] | None = None
 
@@ -44,6 +47,22 @@ class Link:
                 return await question(self._store or await self._open())
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._patience_s:g} s") from error
+        except (RedisError, OSError) as error:
+            raise self._unavailable(str(error) or type(error).__name__) from error
+
+    async def hand_in(self, work: Callable[[RunStore], Awaitable[T]]) -> T:
+        """As ask(), but once connected `work` is given the time it takes: what was written is not to be in doubt.
+
+        Raises:
+            RedisUnavailable: Redis cannot be reached, or refuses; what `work` raises of its own goes through.
+        """
+        try:
+            async with asyncio.timeout(self._patience_s):
+                store = self._store or await self._open()
+        except TimeoutError as error:
+            raise self._unavailable(f"no connection within {self._patience_s:g} s") from error
+        try:
+            return await work(store)
         except (RedisError, OSError) as error:
             raise self._unavailable(str(error) or type(error).__name__) from error
 
@@ -65,7 +84,7 @@ class Link:
 
     async def _connect(self) -> RunStore:
         redis = await connect(self._url, queue_name=self._queue, retries=1)
-        self._store = RunStore(redis, queue=self._queue)
+        self._store = RunStore(redis, queue=self._queue, lifetimes=self._lifetimes)
         return self._store
 
     def _unavailable(self, why: str) -> RedisUnavailable:

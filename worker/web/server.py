@@ -14,20 +14,25 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from jobs.errors import RedisUnavailable
 from worker.settings import Settings
+from worker.tokens import has_tokens
 from worker.web.app import create_app
+from worker.web.link import Link
 
 log = structlog.get_logger(__name__)
 
+EXIT_OPEN = 2
 EXIT_CANNOT_LISTEN = 3
 _STOP_WAIT_S = 3  # for answers under way
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_web(settings: Settings, redis_url: str) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit status: 0, or 3 where the address cannot be had.
+    """Serve until SIGINT or SIGTERM, and return the exit status: 0, 2 for want of a token, 3 for want of the address.
 
-    Whether Redis answers does not matter: the pages and /readyz say when it does not. There is no authentication yet.
+    Whether Redis answers does not matter: the pages and /readyz say when it does not. Elsewhere than on loopback it
+    serves only those with a token, and does not start while there is none.
 
     Args:
         settings: of this process; `web_host` and `web_port` say where to listen (port 0: any that is free).
@@ -44,10 +49,34 @@ def run_web(settings: Settings, redis_url: str) -> int:
         )
         return EXIT_CANNOT_LISTEN
     with listener:
+        host = listener.getsockname()[0]
+        is_loopback = ipaddress.ip_address(host).is_loopback
+        are_there = asyncio.run(_tokens_are_there(settings, redis_url))
+        if are_there is False and not is_loopback:
+            log.error(
+                "web process not started, everybody could use it: make a token with `planet-orders token create`, "
+                "or listen on 127.0.0.1",
+                host=host,
+            )
+            return EXIT_OPEN
         _announce(listener)
-        asyncio.run(make_server(create_app(settings, redis_url)).serve(sockets=[listener]))
+        if are_there is False:
+            log.warning("web process is open to everybody on this machine; `planet-orders token create` ends that")
+        app = create_app(settings, redis_url, loopback=is_loopback)
+        asyncio.run(make_server(app).serve(sockets=[listener]))
     log.info("web process stopped")
     return 0
+
+
+async def _tokens_are_there(settings: Settings, redis_url: str) -> bool | None:
+    """Whether there are tokens; None while Redis is away, and then nobody is let in who has none."""
+    link = Link(redis_url, queue=settings.queue_name)
+    try:
+        return await link.ask(lambda store: has_tokens(store.redis))
+    except RedisUnavailable:
+        return None
+    finally:
+        await link.close()
 
 
 def make_server(app: FastAPI) -> uvicorn.Server:
@@ -93,5 +122,3 @@ def _announce(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
     log.info("web process listening", url=url)
-    if not ipaddress.ip_address(host).is_loopback:
-        log.warning("web process has no authentication; whoever reaches it can read every run", url=url)

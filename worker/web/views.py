@@ -77,6 +77,24 @@ class RunDetail(RunSummary):
     files: list[FileRecord]
 
 
+class FileList(BaseModel):
+    """The files of a run."""
+
+    files: list[FileRecord]
+
+
+class History(BaseModel):
+    """What has happened to a run, oldest first."""
+
+    history: list[Transition]
+
+
+class LogLines(BaseModel):
+    """Log lines, oldest first: each an event with its fields."""
+
+    lines: list[dict[str, Any]]
+
+
 class RunPage(BaseModel):
     """A page of runs, the newest first."""
 

@@ -29,7 +29,10 @@ async def browse(redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, which runs as long as the block."""
     app = create_app(Settings(), redis_url)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://web") as web:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as web,
+    ):
         yield web
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import httpx
@@ -108,11 +110,11 @@ async def test_a_wrong_parameter_is_named(web: httpx.AsyncClient, name: str, val
     assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
-async def test_writing_is_not_answered(web: httpx.AsyncClient) -> None:
-    answer = await web.post("/v1/runs", json={})
+async def test_another_method_is_answered_with_those_there_are(web: httpx.AsyncClient) -> None:
+    answer = await web.delete("/v1/runs")
 
     assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, POST"
 
 
 async def test_head_is_answered_as_get_without_the_body(web: httpx.AsyncClient) -> None:
@@ -121,7 +123,24 @@ async def test_head_is_answered_as_get_without_the_body(web: httpx.AsyncClient) 
         assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_the_openapi_document_names_the_routes(web: httpx.AsyncClient) -> None:
-    paths = (await web.get("/openapi.json")).json()["paths"]
+async def test_the_openapi_document_names_every_operation_and_every_reference_in_it_leads_somewhere(
+    web: httpx.AsyncClient,
+) -> None:
+    document = (await web.get("/openapi.json")).json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    references = re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document))
 
-    assert set(paths) == {"/healthz", "/readyz", "/v1/runs", "/v1/runs/{run_id}"}
+    assert {operation["operationId"] for operation in operations} == {
+        "cancel_run",
+        "get_history",
+        "get_log",
+        "get_run",
+        "is_alive",
+        "is_ready",
+        "list_files",
+        "list_runs",
+        "retry_run",
+        "submit_run",
+    }
+    assert "$defs" not in json.dumps(document)
+    assert set(references) <= set(document["components"]["schemas"])

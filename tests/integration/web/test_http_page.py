@@ -1,0 +1,38 @@
+"""What docs/http.md tells people to type."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+from arq.connections import ArqRedis
+
+from jobs import OrderQueue, State
+from jobs.store import RunStore
+from tests.web_rig import served
+from worker.tokens import Scope, create_token
+
+PAGE = Path(__file__).parents[3] / "docs" / "http.md"
+
+
+async def test_every_shell_example_does_what_it_says(redis: ArqRedis, redis_url: str, tmp_path: Path) -> None:
+    """One after another in one shell, as a reader does; each must end well."""
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+    assert script.count("curl ") >= 8
+    token = await create_token(redis, "a reader", list(Scope))
+    async with served(redis_url) as web:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-euo", "pipefail", "-c", script),
+            env={"PATH": os.environ["PATH"], "URL": str(web.base_url).rstrip("/"), "TOKEN": token},
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+
+    assert process.returncode == 0, said.decode()
+    (run,) = await OrderQueue(RunStore(redis)).list()
+    assert (run.key, run.producer, run.state) == ("field-7-2026-11", "nightly import", State.QUEUED)
+    assert '"created":true' in said.decode()

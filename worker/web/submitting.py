@@ -1,0 +1,147 @@
+"""The JSON API, for submitting runs and for acting on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from jobs.errors import BadRequest, Problem
+from jobs.handles import RunHandle
+from jobs.line import Priority
+from jobs.submission import Submission
+from worker.web.asking import AtDesk
+from worker.web.problems import BAD_BODY, NOT_POSSIBLE, REFUSED, UNKNOWN_RUN, problem
+from worker.web.views import RunSummary
+
+router = APIRouter(prefix="/v1", tags=["runs"], responses=REFUSED)
+
+Key = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        description="Makes the call idempotent: the same key is the same run, for as long as runs are kept.",
+    ),
+]
+
+
+class OrderRequest(BaseModel):
+    """An order request as Planet takes it, and with it what is for this fleet.
+
+    Further fields of Planet's (`tools`, `delivery`, `notifications`, `order_type`, `source_type`, ...) stand beside
+    `name` and `products`; they are checked as a whole before anything is written.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(description="By which people recognise the order.", min_length=1, max_length=200)
+    products: list[dict[str, Any]] = Field(
+        description="What is ordered: objects with `item_ids`, `item_type` and `product_bundle`.", min_length=1
+    )
+    key: Key | None = None
+    destination: str | None = Field(
+        default=None, max_length=2000, description="Where the files end up, as a URL; without one, the fleet's own."
+    )
+    producer: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Who asks; producers take turns in placing orders."
+    )
+    priority: Priority = Field(default=Priority.NORMAL, description="Which orders are placed first.")
+    deadline: AwareDatetime | None = Field(
+        default=None, description="When the run expires if it has not ended by then, with its time zone."
+    )
+    allow_unknown: bool = Field(
+        default=False, description="Let item types, bundles and tools pass that this version does not know."
+    )
+
+    callback_url: str | None = Field(
+        default=None, max_length=2000, description="Told of the run's end, if the fleet's settings allow it to be."
+    )
+    again: bool = Field(
+        default=False, description="Order it even if the very same request was ordered within the last days."
+    )
+
+    def as_submission(self, key: str | None = None) -> Submission:
+        """What the queue takes; `key` is given where it came in another way."""
+        return Submission(
+            {"name": self.name, "products": self.products, **(self.model_extra or {})},
+            key=key or self.key,
+            destination=self.destination,
+            producer=self.producer,
+            priority=self.priority,
+            deadline=self.deadline,
+            allow_unknown=self.allow_unknown,
+            callback_url=self.callback_url,
+            again=self.again,
+        )
+
+
+class SubmittedRun(BaseModel):
+    """The run of a request."""
+
+    run_id: str
+    created: bool = Field(description="False where the key, or the very same request, had this run already.")
+    ordered_before: bool = Field(description="True where it was the request that had it: nothing was ordered again.")
+
+    @classmethod
+    def of(cls, run: RunHandle) -> Self:
+        """What the queue has answered."""
+        return cls(run_id=run.run_id, created=run.created, ordered_before=run.ordered_before)
+
+
+@router.post(
+    "/runs",
+    operation_id="submit_run",
+    status_code=201,
+    responses={
+        200: {"description": "The key, or the very same request, has this run already.", "model": SubmittedRun},
+        201: {"headers": {"Location": {"description": "The run's address.", "schema": {"type": "string"}}}},
+        409: problem("The key belongs to a run with another request."),
+        **BAD_BODY,
+    },
+)
+async def submit_run(
+    request: Request,
+    response: Response,
+    desk: AtDesk,
+    order: OrderRequest,
+    idempotency_key: Annotated[Key | None, Header(description="As the field `key`.")] = None,
+) -> SubmittedRun:
+    """Put one order request into the queue.
+
+    With a key the call may be repeated until it is answered: nothing is bought twice. The very same request is not
+    ordered a second time within some days either, unless `again` asks for it.
+    """
+    if idempotency_key and order.key and idempotency_key != order.key:
+        raise BadRequest([Problem("key", "it is not that of the Idempotency-Key header; leave one of them out")])
+    run = await desk.submit(order.as_submission(idempotency_key))
+    response.status_code = 201 if run.created else 200
+    response.headers["Location"] = str(request.app.url_path_for("get_run", run_id=run.run_id))
+    return SubmittedRun.of(run)
+
+
+@router.post("/runs/{run_id}/cancel", operation_id="cancel_run", responses={**UNKNOWN_RUN, **NOT_POSSIBLE})
+async def cancel_run(request: Request, desk: AtDesk, run_id: str) -> RunSummary:
+    """Cancel a run, and its order at Planet where Planet still allows it; may be repeated.
+
+    A run that a worker has in hand is cancelled within seconds: until then `cancel_requested` is true.
+    """
+    return await desk.cancel(run_id, by=_caller(request))
+
+
+@router.post("/runs/{run_id}/retry", operation_id="retry_run", responses={**UNKNOWN_RUN, **NOT_POSSIBLE})
+async def retry_run(
+    request: Request,
+    desk: AtDesk,
+    run_id: str,
+    rebuy: Annotated[bool, Query(description="Place a new order, which Planet bills anew.")] = False,
+) -> RunSummary:
+    """Let an ended run go on from the stage it ended in; nothing is bought again unless `rebuy` asks for it."""
+    return await desk.retry(run_id, rebuy=rebuy, by=_caller(request))
+
+
+def _caller(request: Request) -> str:
+    """Whom the history of a run names: whose token it is."""
+    name: str = request.scope.get("caller") or "the HTTP API"
+    return name
