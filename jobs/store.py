@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from redis.exceptions import ResponseError
 
 from jobs import keys
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,16 +306,14 @@ class RunStore:
             return dict(zip(State, await pipe.execute(), strict=True))
 
     async def history(self, run_id: str) -> list[Transition]:
-        """The run's transitions, oldest first."""
+        """The run's transitions, oldest first; those that cannot be read, as of a newer version, are left out."""
         lines = await read(self.redis.lrange(keys.history(run_id), 0, -1))
-        return [Transition.model_validate_json(line) for line in lines]
+        return _readable(Transition, lines)
 
     async def files(self, run_id: str) -> list[FileRecord]:
-        """The files of the run's order, by path."""
+        """The files of the run's order, by path; a record that cannot be read is left out."""
         records = await read(self.redis.hgetall(keys.files(run_id)))
-        return sorted(
-            (FileRecord.model_validate_json(record) for record in records.values()), key=lambda file: file.path
-        )
+        return sorted(_readable(FileRecord, records.values()), key=lambda file: file.path)
 
     async def log(self, run_id: str) -> list[dict[str, Any]]:
         """The last log lines of the run's stages that failed, oldest first: each an event with its fields."""
@@ -339,7 +339,8 @@ class RunStore:
             for _, entries in answer:
                 for event_id, fields in entries:
                     after = event_id.decode()
-                    yield _event(after, fields)
+                    if event := _event(after, fields):
+                        yield event
 
 
 _JOB_KEYS = (keys.in_progress, keys.job, keys.retry, keys.result)
@@ -361,10 +362,22 @@ async def read(answer: Awaitable[T] | T) -> T:
     return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _event(event_id: str, fields: Mapping[bytes, bytes]) -> Event:
-    text: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
-    at = datetime.fromtimestamp(int(text["at"]) / 1000, UTC)
-    return Event(event_id, text["run_id"], State(text["state"]), Stage(text["stage"]), text["reason"], at)
+def _readable(model: type[M], texts: Iterable[bytes]) -> list[M]:
+    found = []
+    for text in texts:
+        with suppress(ValidationError):
+            found.append(model.model_validate_json(text))
+    return found
+
+
+def _event(event_id: str, fields: Mapping[bytes, bytes]) -> Event | None:
+    """What the stream holds; None where it cannot be read, as of a newer version with further states."""
+    try:
+        text: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
+        at = datetime.fromtimestamp(int(text["at"]) / 1000, UTC)
+        return Event(event_id, text["run_id"], State(text["state"]), Stage(text["stage"]), text["reason"], at)
+    except (KeyError, ValueError, OverflowError, OSError):  # the last two: no such year
+        return None
 
 
 def ms(duration: timedelta) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -362,3 +363,22 @@ async def test_a_hint_makes_the_parked_run_of_an_order_due_and_tells_the_watcher
 async def heard(bell: PubSub, what: bytes) -> bool:
     message = await bell.get_message(ignore_subscribe_messages=True)
     return bool(message) and message["data"] == what
+
+
+async def test_lines_of_a_newer_version_hide_nothing_of_the_others(store: RunStore) -> None:
+    await submit(store)
+    melting: dict[Any, Any] = {"run_id": RUN_ID, "state": "melting", "stage": "melt", "reason": "", "at": 1}
+    async with store.redis.pipeline() as pipe:
+        pipe.rpush(keys.history(RUN_ID), json.dumps(melting), "no JSON")
+        pipe.hset(keys.files(RUN_ID), mapping={"a.tif": "[]", "b.tif": FileRecord(path="b.tif").model_dump_json()})
+        pipe.xadd(keys.EVENTS, melting)
+        await pipe.execute()
+    await store.ask_cancel(RUN_ID)
+    run = await take(store, await store.get(RUN_ID))
+    await store.move(plan_move(run, Finish(State.CANCELLED, "asked for"), ME))
+
+    assert [line.state for line in await store.history(RUN_ID)] == [State.QUEUED, State.CREATING, State.CANCELLED]
+    assert [file.path for file in await store.files(RUN_ID)] == ["b.tif"]
+    events = store.events("0-0")
+    seen = [await anext(events) for _ in range(3)]
+    assert [event.state for event in seen if event] == [State.QUEUED, State.CREATING, State.CANCELLED]
