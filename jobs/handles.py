@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from jobs.errors import ResultTimeout, RunFailed
+from jobs.parts import combine, read_parts
 from jobs.run import FileRecord, Run, Transition
 from jobs.store import RunStore
 
@@ -23,20 +24,25 @@ class RunHandle:
         return f"RunHandle({self.run_id!r})"
 
     async def status(self) -> Run:
-        """The run as it is now."""
-        return await self._store.get(self.run_id)
+        """The run as it is now; of a request that was split, all parts as one."""
+        return combine(await self.parts())
+
+    async def parts(self) -> list[Run]:
+        """The runs of a request that was split since it has more items than an order holds; else this run alone."""
+        return await read_parts(self._store, self.run_id)
 
     async def history(self) -> list[Transition]:
         """Its transitions, oldest first."""
-        return await self._store.history(self.run_id)
+        lines = [line for part in await self.parts() for line in await self._store.history(part.run_id)]
+        return sorted(lines, key=lambda line: line.at)
 
     async def files(self) -> list[FileRecord]:
         """The files of its order, as far as they are known."""
-        return await self._store.files(self.run_id)
+        return [file for part in await self.parts() for file in await self._store.files(part.run_id)]
 
     async def log(self) -> list[dict[str, Any]]:
         """The last log lines of its stages that failed, oldest first: each an event with its fields."""
-        return await self._store.log(self.run_id)
+        return [line for part in await self.parts() for line in await self._store.log(part.run_id)]
 
     async def result(self, timeout: float | None = None) -> Run:  # noqa: ASYNC109 — arq's Job.result has this name too
         """Wait until the run has ended and return it, its files being at its destination.
@@ -64,8 +70,9 @@ class RunHandle:
         run = await self.status()
         if run.state.is_final:
             return run
+        run_ids = {self.run_id, *run.part_ids}
         async for event in self._store.events(after):
-            if event is None or (event.run_id == self.run_id and event.state.is_final):
+            if event is None or (event.run_id in run_ids and event.state.is_final):
                 run = await self.status()
                 if run.state.is_final:
                     return run

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from jobs.intake import Answer, take_in
 from jobs.moves import By, Move, plan_move
 from jobs.new_runs import in_doubt
 from jobs.outcomes import Finish
+from jobs.parts import combine, read_parts
 from jobs.resumption import plan_retry, plan_revalidation
 from jobs.run import Run, State
 from jobs.store import Event, Lifetimes, RunStore
@@ -81,6 +83,7 @@ class OrderQueue:
     async def submit(self, request: Mapping[str, Any] | Submission, **options: Any) -> RunHandle:
         """Put one request into the queue; `options` are the fields of Submission.
 
+        A request with more items than an order holds (500) becomes several runs, which the handle tells of as one.
         The run and its first job are written in one transaction. With a `key` the call is idempotent for as long as
         runs are kept. The very same request, its name included, is not ordered a second time while its run goes on, nor
         within a week after its end, unless `again` asks for it: the handle is that run's.
@@ -171,7 +174,7 @@ class OrderQueue:
         return RunHandle(self.store, run_id, created=False)
 
     async def get(self, run_id: str) -> Run:
-        """Read one run; raises RunNotFound if there is none."""
+        """Read one run, of a request that was split its first part; raises RunNotFound if there is none."""
         return await self.store.get(run_id)
 
     async def list(
@@ -196,9 +199,11 @@ class OrderQueue:
             NotPossible: the run has ended already.
             RunNotFound: there is no such run.
         """
-        run = await self.store.get(run_id)
+        return await self._each_part(run_id, partial(self._cancel, by=by))
+
+    async def _cancel(self, run: Run, *, by: str) -> None:
         if run.state is State.CANCELLED:
-            return run
+            return
         if run.state is State.QUEUED and run.intent_at is None:
             outcome = Finish(State.CANCELLED, "cancelled before it was started")
             try:
@@ -206,9 +211,21 @@ class OrderQueue:
             except Fenced:
                 pass  # a worker has taken it in this moment: it will see the wish
             else:
-                return await self.store.get(run_id)
-        await self.store.ask_cancel(run_id)
-        return await self.store.get(run_id)
+                return
+        await self.store.ask_cancel(run.run_id)
+
+    async def _each_part(self, run_id: str, act: Callable[[Run], Awaitable[None]]) -> Run:
+        """Do something with a run, or with those parts of a split request for which it is possible."""
+        parts = await read_parts(self.store, run_id)
+        refusals = []
+        for part in parts:
+            try:
+                await act(part)
+            except NotPossible as error:
+                refusals.append(error)
+        if len(refusals) == len(parts):
+            raise refusals[0]
+        return combine(await read_parts(self.store, run_id))
 
     async def retry(self, run_id: str, *, rebuy: bool = False, by: str = "") -> Run:
         """Let an ended run go on from the stage it ended in.
@@ -219,8 +236,7 @@ class OrderQueue:
             NotPossible: the run has not ended, is done, or could only go on with a new order.
             RunNotFound: there is no such run.
         """
-        await self._move_ended(plan_retry(await self.store.get(run_id), By.person(by), rebuy=rebuy))
-        return await self.store.get(run_id)
+        return await self._each_part(run_id, lambda run: self._move_ended(plan_retry(run, By.person(by), rebuy=rebuy)))
 
     async def revalidate(self, run_id: str, *, by: str = "") -> Run:
         """Let the fleet validate the files of a run once more, and fetch again what is missing or wrong.
@@ -231,8 +247,7 @@ class OrderQueue:
             NotPossible: the run has delivered no files to this fleet.
             RunNotFound: there is no such run.
         """
-        await self._move_ended(plan_revalidation(await self.store.get(run_id), By.person(by)))
-        return await self.store.get(run_id)
+        return await self._each_part(run_id, lambda run: self._move_ended(plan_revalidation(run, By.person(by))))
 
     async def _move_ended(self, move: Move) -> None:
         try:

@@ -135,6 +135,8 @@ class Run(BaseModel):
     batch_id: str | None = None
     callback_url: str | None = None  # told of the run's end
     priority: Priority = Priority.NORMAL
+    part_of: str | None = None  # the run that tells of the whole request, where it was split
+    part_ids: Annotated[list[str], BeforeValidator(_from_json)] = []  # of that run: all parts in order, itself first
     deadline_at: Instant | None = None
     finished_at: Instant | None = None
 

@@ -15,7 +15,8 @@ from jobs.destination import destination_url
 from jobs.errors import BadRequest, DestinationError, Problem
 from jobs.line import Priority
 from jobs.new_runs import NewRun
-from jobs.request import canonical, check_request, fingerprint
+from jobs.request import canonical, check_request, fingerprint, split_request
+from jobs.run import Facts
 
 _MAX_URL = 2_000  # characters of an address
 _CHECKED_AT_ONCE = 10  # requests checked before others in this process get their turn: about a millisecond
@@ -92,13 +93,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         priority = priority_of(submission.priority)
     except BadRequest as error:
         return error
-    run_id = str(ULID())
-    text = canonical(request)
-    facts = {
-        "run_id": run_id,
-        "name": request["name"],
-        "request": text,
-        "key": submission.key,
+    shared = {
         "destination": destination,
         "producer": submission.producer,
         "batch_id": placed.batch_id,
@@ -106,7 +101,25 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         "priority": priority,
         "deadline_at": deadline_at,
     }
-    return NewRun(run_id, facts, fingerprint(text), submission.key, once=not submission.again, place=placed.place)
+    return _new_run(placed, request, shared)
+
+
+def _new_run(placed: Placed, request: Mapping[str, Any], shared: Facts) -> NewRun:
+    """The run of a request, or its first part with the others, each of which has some of the items."""
+    first, *others = split_request(request)
+    run_ids = [str(ULID()) for _ in (first, *others)]
+    key = placed.submission.key
+    head = {**_facts_of(run_ids[0], first), **shared, "key": key, "part_ids": run_ids if others else None}
+    parts = []
+    for run_id, request_of_part in zip(run_ids[1:], others, strict=True):
+        facts = {**_facts_of(run_id, request_of_part), **shared, "part_of": run_ids[0]}
+        parts.append(NewRun(run_id, facts, fingerprint(facts["request"]), place=placed.place))
+    whole = fingerprint(canonical(request) if others else head["request"])
+    return NewRun(run_ids[0], head, whole, key, not placed.submission.again, placed.place, tuple(parts))
+
+
+def _facts_of(run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    return {"run_id": run_id, "name": request["name"], "request": canonical(request)}
 
 
 def callback_address(url: str | None) -> str | None:

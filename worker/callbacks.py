@@ -19,6 +19,7 @@ from jobs.batches import BatchStore
 from jobs.callbacks import FUNCTION, SIGNATURE_HEADER, Told, sign_callback
 from jobs.endings import log_undelivered
 from jobs.errors import BatchNotFound, RunNotFound, UnreadableRun
+from jobs.parts import combine, read_parts
 from jobs.redaction import Redactor, hide_password
 from jobs.run import Run
 from jobs.store import RunStore, ms
@@ -119,8 +120,11 @@ class Callbacks:
         """What there is to tell now: nothing, where a retry has taken the end back. It will be told of its own end."""
         with suppress(RunNotFound, BatchNotFound, UnreadableRun):
             if told is Told.RUN:
-                run = await self._store.get(about)
+                parts = await self._parts_of(about)
+                run = combine(parts)
                 url, ended_at, body = run.callback_url, run.finished_at, _tell_run(run)
+                if run.part_ids:  # whichever part was the last, and whoever saw that, it is one end
+                    job_id = f"{FUNCTION}:{run.run_id}:{sum(part.step for part in parts)}"
             else:
                 summary = await summarize(self._batches, about)
                 url, ended_at, body = summary.batch.callback_url, summary.batch.ended_at, summary.as_dict()
@@ -128,6 +132,10 @@ class Callbacks:
                 event = {"id": job_id, "event": f"{told}.ended", "at": ended_at.isoformat()}
                 return _News(url, {**event, told.value: self._redactor.value(body)})
         return None
+
+    async def _parts_of(self, run_id: str) -> list[Run]:
+        run = await self._store.get(run_id)
+        return await read_parts(self._store, run.part_of or run_id)
 
     def _refusal(self, url: str) -> str | None:
         """Why this address is not called, if it is not."""

@@ -41,19 +41,28 @@ local function write(run, request)
   end
 end
 
--- The run that has ordered the same, or is about to: not one that ended without an order, or longer than same_ms ago.
-local function find_same(fingerprint)
-  local id = redis.call('GET', shared.same .. fingerprint)
-  if not id then return nil end
+-- Whether a run has ordered, or is about to: not one that ended without an order, or longer than same_ms ago.
+local function has_bought(id)
   local record = redis.pcall('HMGET', shared.run .. id, 'state', 'finished_at', 'intent_at', 'order_id', 'order_state')
-  if record.err then return id end -- it cannot be read: better not ordered than ordered twice
+  if record.err then return true end -- it cannot be read: better not ordered than ordered twice
   local state, finished_at, intent_at, order_id, order_state = unpack(record)
-  if not state then return nil end
-  if finished_at and now - finished_at >= shared.same_ms then return nil end
+  if not state or finished_at and now - finished_at >= shared.same_ms then return false end
   local has_files = state == 'done' or state == 'partial'
   -- A run that failed later, or whose POST got no reply, has an order that is billed: a retry brings its files.
   local is_billed = (order_id or intent_at) and order_state ~= 'failed' and order_state ~= 'cancelled'
-  return (not finished_at or has_files or is_billed) and id
+  return not finished_at or has_files or is_billed
+end
+
+-- The run that has ordered the same, or of whose parts one has.
+local function find_same(fingerprint)
+  local id = redis.call('GET', shared.same .. fingerprint)
+  if not id then return nil end
+  if has_bought(id) then return id end
+  local parts = redis.call('HGET', shared.run .. id, 'part_ids')
+  for _, part in ipairs(parts and cjson.decode(parts) or {}) do
+    if has_bought(part) then return id end
+  end
+  return nil
 end
 
 local function take_all()

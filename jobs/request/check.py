@@ -11,11 +11,11 @@ from jobs.errors import BadRequest, Problem
 from jobs.request.delivery import check_delivery, check_hosting, check_notifications
 from jobs.request.plain import plain_copy
 from jobs.request.products import check_products
+from jobs.request.split import MAX_NAME_LENGTH
 from jobs.request.tools import check_tools
 from jobs.request.wording import kind_of, shown, spelled, suggestion, unknown_keys
 from planet_sdk import specs
 
-MAX_NAME_LENGTH = 200  # the run's id is added to it; Planet's own limit is not published
 _MAX_PROBLEMS = 30  # that one answer lists
 
 _KEYS = (
@@ -36,6 +36,7 @@ _SOURCE_TYPES = ("scenes", "basemaps")
 def check_request(request: object, *, allow_unknown: bool = False) -> dict[str, Any]:
     """Return a copy of the request that can be ordered, with names in Planet's spelling; the argument is not changed.
 
+    One with more items than an order holds passes if split_request() makes several of it.
     Nothing is asked of Planet: whether the items exist, and whether the account may have them, it says when the order
     is created.
 

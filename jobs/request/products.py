@@ -9,12 +9,9 @@ from typing import Any
 
 from jobs.errors import Problem
 from jobs.request.area import check_area
+from jobs.request.split import check_count
 from jobs.request.wording import UNKNOWN_IS_ALLOWED, kind_of, listed, shown, spelled, suggestion, unknown_keys
 from planet_sdk import specs
-
-MAX_ITEMS = 500  # items in one order: docs.planet.com, "Orders API"
-MAX_ZIPPED_ITEMS = 50  # as above, of these item types, where the order is zipped
-_FEW_WHEN_ZIPPED = {"SkySatCollect", "TanagerScene", "PelicanScene"}
 
 _ITEM_TYPES = tuple(sorted(specs.get_item_types()))
 _SCENE_KEYS = ("item_ids", "item_type", "product_bundle")
@@ -46,7 +43,7 @@ def check_products(request: dict[str, Any], *, allow_unknown: bool) -> Iterator[
             yield Problem("source_type", f'{path} is a basemap; write "source_type": "basemaps"')
         else:
             yield from _check_scenes(product, path, allow_unknown=allow_unknown)
-    yield from _check_count(request, products)
+    yield from check_count(request, products)
 
 
 def _check_scenes(product: dict[str, Any], path: str, *, allow_unknown: bool) -> Iterator[Problem]:
@@ -121,18 +118,3 @@ def _check_ids(product: dict[str, Any], key: str, path: str, what: str) -> Itera
     twice = [value for value, count in Counter(value for value in ids if isinstance(value, str)).items() if count > 1]
     if twice:
         yield Problem(path, f"it names {listed(twice)} more than once; name each {what} once")
-
-
-def _check_count(request: dict[str, Any], products: list[Any]) -> Iterator[Problem]:
-    lists = [product.get("item_ids") for product in products if isinstance(product, dict)]
-    count = sum(len(ids) for ids in lists if isinstance(ids, list))
-    limit, why = MAX_ITEMS, "one order holds"
-    delivery = request.get("delivery")
-    if isinstance(delivery, dict) and delivery.get("archive_type"):
-        types = {str(product.get("item_type")) for product in products if isinstance(product, dict)}
-        few = sorted(types & _FEW_WHEN_ZIPPED)
-        if few:
-            limit, why = MAX_ZIPPED_ITEMS, f"a zipped order of {few[0]} holds"
-    if count > limit:
-        field = "products[0].item_ids" if len(products) == 1 else "products"
-        yield Problem(field, f"{count:,} items, and {why} {limit}; split it into several orders")

@@ -72,6 +72,6 @@ async def test_what_is_done_or_under_way_is_not_retried(redis: ArqRedis, rebuy: 
     with pytest.raises(NotPossible, match="done"):
         await queue.retry(run_id, rebuy=rebuy)
 
-    under_way = await queue.submit(request())
+    under_way = await queue.submit(request(name="field 8"))
     with pytest.raises(NotPossible, match="not ended"):
         await queue.retry(under_way.run_id, rebuy=rebuy)

@@ -140,7 +140,12 @@ def test_the_argument_is_not_changed_and_not_shared() -> None:
         (product(item_ids=["a", ""]), "products[0].item_ids[1]", "not empty"),
         (product(item_ids=["a", 5]), "products[0].item_ids[1]", "a text"),
         (product(item_ids=["a", "b", "a"]), "products[0].item_ids", "'a' more than once"),
-        (product(item_ids=[str(n) for n in range(501)]), "products[0].item_ids", "501 items"),
+        (
+            product(item_ids=[str(n) for n in range(501)]) | {"tools": [{"composite": {}}]},
+            "tools[0]",
+            "501 items, and one order holds 500; it cannot be split for you, since composite makes one image",
+        ),
+        (product(item_ids=[str(n) for n in range(50_001)]), "products[0].item_ids", "more than 100 orders"),
         (product(item_type="PSSceen"), "products[0].item_type", "'PSScene'"),
         (product(item_type=None), "products[0].item_type", "'PSScene'"),
         (product(product_bundle="analytic"), "products[0].product_bundle", "PSScene has no bundle 'analytic'"),
@@ -227,7 +232,8 @@ def test_a_flood_of_problems_is_cut_short() -> None:
 
 def test_items_are_counted_over_all_products() -> None:
     many = {**good()["products"][0], "item_ids": [str(n) for n in range(300)]}
-    assert "600 items" in problems_of(good(products=[many, {**many, "product_bundle": "visual"}]))["products"]
+    whole = good(products=[many, {**many, "product_bundle": "visual"}], tools=[{"composite": {}}])
+    assert "600 items" in problems_of(whole)["tools[0]"]
 
 
 def test_a_zipped_order_of_skysat_collects_holds_fewer_items() -> None:
@@ -235,7 +241,8 @@ def test_a_zipped_order_of_skysat_collects_holds_fewer_items() -> None:
         item_type="SkySatCollect", product_bundle="pansharpened_udm2", item_ids=[str(n) for n in range(51)]
     )
     assert check_request(request)
-    assert "51 items" in problems_of({**request, "delivery": {"archive_type": "zip"}})["products[0].item_ids"]
+    zipped = {**request, "delivery": {"archive_type": "zip"}, "tools": [{"composite": {}}]}
+    assert "51 items, and a zipped order of SkySatCollect holds 50" in problems_of(zipped)["tools[0]"]
 
 
 def test_what_this_version_does_not_know_passes_on_demand() -> None:

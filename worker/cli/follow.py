@@ -38,6 +38,10 @@ async def follow_to_end(desk: Desk, run_ids: Sequence[str], patience_s: float | 
     with Live(console=console, auto_refresh=False) as live:
         while True:
             await _refresh(desk, run_ids, runs)
+            parts = [part for run in runs.values() for part in run.part_ids if part not in runs]
+            if parts:  # of requests that were split
+                run_ids = [*run_ids, *parts]
+                await _refresh(desk, parts, runs)
             if console.is_terminal:
                 shown = add_progress(runs.values(), await read_fleet(desk.redis))
                 live.update(draw_runs(shown, console), refresh=True)

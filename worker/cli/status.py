@@ -72,6 +72,10 @@ def _draw_facts(run: Run, now: datetime) -> Table:
     table.add_row("run", run.run_id)
     table.add_row("name", Text(one_line(run.name), style="bold"))
     table.add_row("state", state)
+    if run.part_ids:
+        table.add_row("parts", f"it is the first of {len(run.part_ids)}; all of them: {' '.join(run.part_ids[1:])}")
+    if run.part_of:
+        table.add_row("part of", run.part_of)
     order = f"{run.order_id}  {run.order_state or ''}" if run.order_id else "none yet"
     table.add_row("order", order.strip())
     if run.order_message:

@@ -17,6 +17,7 @@ from jobs.errors import BadRequest, KeyReused, SubmitUncertain
 from jobs.handles import RunHandle
 from jobs.intake import Answer
 from jobs.line import Priority
+from jobs.parts import combine
 from jobs.redaction import Redactor
 from jobs.request import check_request
 from jobs.run import Run
@@ -269,9 +270,12 @@ def _say_refused(place: str, answer: BadRequest | KeyReused) -> None:
 
 
 def _print_json(taken: list[Taken], runs: Mapping[str, Run]) -> None:
-    entries = [{**asdict(each), **_outcome(runs.get(each.run_id))} for each in taken]
+    entries = [{**asdict(each), **_outcome(runs, each.run_id)} for each in taken]
     typer.echo(json.dumps(entries, indent=2))
 
 
-def _outcome(run: Run | None) -> dict[str, str | None]:
-    return {} if run is None else {"state": run.state.value, "error": run.error.message if run.error else None}
+def _outcome(runs: Mapping[str, Run], run_id: str) -> dict[str, str | None]:
+    if run_id not in runs:
+        return {}
+    run = combine([runs[part] for part in runs[run_id].part_ids or [run_id] if part in runs])
+    return {"state": run.state.value, "error": run.error.message if run.error else None}

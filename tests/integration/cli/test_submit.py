@@ -36,6 +36,16 @@ def test_files_arrays_and_lines_can_be_mixed(command: Command, runs: Callable[[]
     assert len(outcome.out.split()) == 5
 
 
+def test_a_request_with_more_items_than_an_order_holds_is_one_id_and_several_runs(
+    command: Command, runs: Callable[[], int]
+) -> None:
+    items = [f"item-{number}" for number in range(501)]
+    outcome = command("submit", stdin=json.dumps(make_request(item_ids=items)))
+    assert (outcome.status, len(outcome.out.split()), runs()) == (0, 1, 2)
+    told = command("status", outcome.out.strip())
+    assert "it is the first of 2" in told.out
+
+
 def test_the_same_key_is_the_same_run(command: Command, runs: Callable[[], int]) -> None:
     first = command("submit", "--key", "field-7", stdin=json.dumps(make_request()))
     second = command("submit", "--key", "field-7", stdin=json.dumps(make_request()))
@@ -95,7 +105,7 @@ def test_skip_bad_lets_the_good_ones_in_and_names_the_others(command: Command, r
         (json.dumps(make_request(item_type="PSSene")), "products[0].item_type"),
         (json.dumps(make_request(product_bundle="analytics")), "products[0].product_bundle"),
         (json.dumps(make_request(item_ids=[])), "products[0].item_ids"),
-        (json.dumps(make_request(item_ids=[f"item-{number}" for number in range(501)])), "500"),
+        (json.dumps(make_request(item_ids=[f"item-{number}" for number in range(50_001)])), "500"),
         (json.dumps({**make_request(), "tools": [{"clip": {"aoi": {"type": "Point", "coordinates": [0, 0]}}}]}), "aoi"),
         (json.dumps({**make_request(), "tools": [{"clip": {"aoi": {"type": "Polygon", "coordinates": []}}}]}), "aoi"),
         (json.dumps({"products": make_request()["products"]}), "name"),
