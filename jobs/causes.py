@@ -120,6 +120,7 @@ _ADVICE_BY_TYPE: Mapping[str, str] = {
     "DestinationError": "mend the destination or its credentials, restart the workers, then retry",
     "FilesNotAsPromised": "look at the manifest and the disk, tell Planet; then retry",
     "BadOrderId": "look at the order in the account; it is not bought again by itself",
+    "UnsafeArchive": "tell Planet; nothing was unpacked",
     "UnsafeName": "tell Planet; nothing was written",
     "UnsafeLink": "look where the address leads, and tell Planet; nothing was fetched",
     "WorkerEnded": "look for a crash or a lack of memory in the hosts' logs, then retry",

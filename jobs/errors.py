@@ -14,6 +14,8 @@ JobsError
 ├── Fenced            this worker no longer owns the job; what it learnt is dropped
 ├── CapReached        the day's orders would exceed a cap; the order was not placed
 ├── NoPlace           as many orders are under way as may be; the run waits in line
+├── DamagedArchive    an archive did not arrive as it was made; it is fetched again
+├── UnsafeArchive     an archive is not to be unpacked
 ├── LeaseInDoubt      this worker may no longer own the job; what must not happen twice was not begun
 └── DestinationError  the destination cannot be used (jobs.destination)
 """
@@ -34,6 +36,7 @@ __all__ = [
     "BatchNotFound",
     "BatchTimeout",
     "CapReached",
+    "DamagedArchive",
     "DestinationError",
     "EmbeddedUnavailable",
     "Fenced",
@@ -49,6 +52,7 @@ __all__ = [
     "RunNotFound",
     "SubmitUncertain",
     "UnreadableRun",
+    "UnsafeArchive",
 ]
 
 
@@ -214,6 +218,22 @@ class CapReached(JobsError):
     def __init__(self, setting: str, why: str) -> None:
         super().__init__(f"{why}; nothing was ordered")
         self.setting = setting
+
+
+class DamagedArchive(JobsError):
+    """The archive is not whole, or a file in it is not what the archive says of it."""
+
+    def __init__(self, name: str, why: object) -> None:
+        super().__init__(f"{name} cannot be unpacked: {why}")
+        self.name = name
+
+
+class UnsafeArchive(JobsError):
+    """The archive holds what no order does; nothing of it was unpacked."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"refused to unpack {name}: {why}")
+        self.name, self.why = name, why
 
 
 class DestinationError(JobsError):

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from redis.exceptions import RedisError
 
 from jobs.destination import DestinationError, DestinationUnavailable, DiskAway
-from jobs.errors import BadRequest, CapReached, JobsError
+from jobs.errors import BadRequest, CapReached, JobsError, UnsafeArchive
 from jobs.outcomes import Again, Finish
 from jobs.policy import Policy
 from jobs.redaction import Redactor
@@ -50,6 +50,7 @@ _OF_THE_PRODUCER = (
     BadRequest,
     CapReached,
     DestinationError,
+    UnsafeArchive,
     exceptions.AuthException,
     exceptions.FeatureError,
     exceptions.FileConflict,

@@ -75,11 +75,25 @@ async def _promises(
         entries = read_manifest(await destination.read(manifest))
     except ClientError as error:
         return [], {manifest: str(error)}
-    archives = [key for key in noted if key.endswith(".zip")]
-    inside = [entry for entry in entries if archives and _key(folder, entry.path) not in noted]
-    listed = [entry for entry in entries if entry not in inside]
-    promised |= {key: _as_listed(key, entry) for entry in listed for key in [_key(folder, entry.path)]}
+    archives = [key for key in noted if key.endswith(".zip") and not noted[key].archive]
+    unpacked = {record.archive for record in noted.values()}  # proven as they arrived, and gone
+    inside: list[ManifestEntry] = []
+    for entry in entries:
+        key = _key(folder, entry.path)
+        if archives and key not in noted:
+            inside.append(entry)
+        elif key not in unpacked:
+            key = _unpacked_key(key, entry, noted)
+            promised[key] = _as_listed(key, entry)
     return list(promised.values()), await _check_archives(destination, folder, archives, inside)
+
+
+def _unpacked_key(key: str, entry: ManifestEntry, noted: Mapping[str, FileRecord]) -> str:
+    """Where the file lies: an archive may hold it below a folder that the manifest does not name."""
+    if key in noted and not noted[key].problem:
+        return key
+    found = [other for other, record in noted.items() if record.archive and other.endswith(f"/{entry.path}")]
+    return found[0] if len(found) == 1 else key
 
 
 def _key(folder: str, path: str) -> str:

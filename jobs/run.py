@@ -267,3 +267,5 @@ class FileRecord(BaseModel):
     md5: str | None = None
     verified: bool = False
     problem: str | None = None
+    archive: str | None = None  # the archive that it came in, and that is gone since it was unpacked
+    archive_files: int | None = None  # how many files that had

@@ -1,31 +1,30 @@
 """Download: the manifest first, then the files side by side; a final name holds the whole, verified file or nothing.
 
 Every file is noted as it arrives, so that a try after a crash fetches what is missing, and each half file from its last
-byte. For an object store the files pass through a staging folder of this machine.
+byte. For an object store the files pass through a staging folder of this machine. A zipped order is unpacked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jobs.abreast import abreast
 from jobs.context import StageContext
+from jobs.errors import DamagedArchive
 from jobs.orders import order_id_of, read_order, state_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
-from jobs.run import Facts, FileRecord, Run, Stage, State
+from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
+from jobs.stages.files import OrderFiles
 from jobs.watch import judge
 from planet_sdk.delivery import Delivery, DeliveryFile
 from planet_sdk.exceptions import ClientError
-from planet_sdk.transfer import Transferred
 from planet_sdk.transfer_part import part_path
 
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
-_LOOKS_AT_ONCE = 32  # an object store takes tens of milliseconds to tell a size
 
 
 async def download(run: Run, context: StageContext) -> Outcome:
@@ -37,6 +36,7 @@ async def download(run: Run, context: StageContext) -> Outcome:
         PlanetError: Planet or the network failed; what has arrived is kept.
         OSError: the disk did; likewise.
         DestinationError: the destination cannot be used.
+        UnsafeArchive: an archive is not to be unpacked.
         Fenced: this worker no longer owns the job.
     """
     order = await read_order(context.orders, order_id_of(run))
@@ -46,19 +46,22 @@ async def download(run: Run, context: StageContext) -> Outcome:
     if not _names(order):
         return _without_files(run, order)
     delivery = await Delivery.open(context.orders, order, _folder(run, context, order), overwrite=True)
-    files = _Files(run, context, delivery, await context.notebook.files())
+    files = OrderFiles(run, context, delivery, await context.notebook.files())
     missing = await files.missing()
     short = await asyncio.to_thread(_missing_space, context, missing)
     if short:
         return Again(_NO_SPACE_PAUSE_S, short, charge=False, facts=files.totals())
     await context.notebook.note(files.totals())
-    await delivery.fetch_all(
-        overwrite=True,
-        progress=lambda file, here, size: context.progress(files.key(file), here, size),
-        only=[file.name for file in missing],
-        at_once=context.policy.transfers_per_run,
-        done=files.keep,
-    )
+    try:
+        await delivery.fetch_all(
+            overwrite=True,
+            progress=lambda file, here, size: context.progress(files.key(file), here, size),
+            only=[file.name for file in missing],
+            at_once=context.policy.transfers_per_run,
+            done=files.keep,
+        )
+    except DamagedArchive as error:
+        return _after_damage(run, context, error, files.totals())
     _check_undelivered(delivery, order)
     if context.destination.local_dir is None:
         await asyncio.to_thread(shutil.rmtree, context.staging / run.run_id, ignore_errors=True)
@@ -66,57 +69,15 @@ async def download(run: Run, context: StageContext) -> Outcome:
     return Advance(Stage.VALIDATE, f"{len(delivery.files)} files, {facts['bytes_done']:,} bytes, are there", facts)
 
 
-class _Files:
-    """The files of the run's order: which are at the destination already, and what is noted about them."""
-
-    def __init__(self, run: Run, context: StageContext, delivery: Delivery, noted: Iterable[FileRecord]) -> None:
-        self._context = context
-        self._delivery = delivery
-        self._order_id = order_id_of(run)
-        self._noted: dict[str, FileRecord] = {record.path: record for record in noted}
-        self._there: dict[str, int] = {}
-
-    def key(self, file: DeliveryFile) -> str:
-        """The file's path below the destination: always below a folder named after the order."""
-        return f"{self._order_id}/{file.relative}"
-
-    async def missing(self) -> list[DeliveryFile]:
-        """The files to fetch: all but those that were noted whole and still lie there with their size."""
-        offered = {self.key(file) for file in self._delivery.files}
-        whole = [record for record in self._noted.values() if record.path in offered and not record.problem]
-        sizes = await abreast(lambda record: self._context.destination.stat(record.path), whole, _LOOKS_AT_ONCE)
-        for record, size in zip(whole, sizes, strict=True):
-            if size is not None and size == record.size_bytes:
-                self._there[record.path] = size
-        return [file for file in self._delivery.files if self.key(file) not in self._there]
-
-    async def keep(self, file: DeliveryFile, got: Transferred) -> None:
-        """Bring a file that has arrived to its destination, and write it down."""
-        key = self.key(file)
-        if self._context.destination.local_dir is None:
-            await self._context.destination.put_file(file.path, key)
-            await asyncio.to_thread(file.path.unlink, missing_ok=True)
-        earlier = self._noted.get(key)
-        record = FileRecord(
-            path=key,
-            size_bytes=got.size_bytes,
-            fetched_bytes=got.fetched_bytes + (earlier.fetched_bytes if earlier else 0),
-            sha256=got.sha256,
-            md5=got.md5,
-            verified=bool(got.sha256 or got.md5),
-        )
-        self._noted[key], self._there[key] = record, got.size_bytes
-        await self._context.notebook.note(self.totals(), {key: record})
-
-    def totals(self) -> Facts:
-        """How far the run's files have come."""
-        sizes = [self._there.get(self.key(file), file.expected.size_bytes) for file in self._delivery.files]
-        return {
-            "files_total": len(self._delivery.files),
-            "files_done": len(self._there),
-            "bytes_total": sum(size or 0 for size in sizes),
-            "bytes_done": sum(self._there.values()),
-        }
+def _after_damage(run: Run, context: StageContext, error: DamagedArchive, totals: Facts) -> Again | Finish:
+    """Fetch an archive again that does not unpack, as often as validate would send a file back."""
+    if run.refetches >= context.policy.max_refetches:
+        text = f"{error}; fetched again {run.refetches} times to no avail"
+        failure = Failure(kind=FailureKind.PLANET, type="FilesNotAsPromised", message=text, stage=Stage.DOWNLOAD)
+        return Finish(State.FAILED, text, failure, totals)
+    delay_s = context.policy.backoff_s(run.refetches)
+    facts = {**totals, "refetches": run.refetches + 1}
+    return Again(delay_s, f"{error}; fetching it again", charge=False, facts=facts)
 
 
 def _folder(run: Run, context: StageContext, order: Mapping[str, Any]) -> Path:

@@ -38,9 +38,10 @@ async def validate(run: Run, context: StageContext) -> Outcome:
         return await _send_back(run, context, noted, proof.problems)
     await _note_proven(context, noted, promises)
     sizes = [noted[promise.key].size_bytes if promise.key in noted else promise.size_bytes for promise in promises]
-    facts = {"files_total": len(promises), "files_done": len(promises)}
+    files, size_bytes = len(promises), sum(size or 0 for size in sizes)
+    facts = {"files_total": files, "files_done": files, "bytes_total": size_bytes, "bytes_done": size_bytes}
     state = State.PARTIAL if run.order_state == "partial" else State.DONE
-    return Finish(state, f"{len(promises)} files, {sum(size or 0 for size in sizes):,} bytes, verified", facts=facts)
+    return Finish(state, f"{files} files, {size_bytes:,} bytes, verified", facts=facts)
 
 
 async def _send_back(

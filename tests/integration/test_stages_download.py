@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -18,7 +16,7 @@ from jobs.run import Facts, FailureKind, FileRecord, Stage, State
 from jobs.runner import run_stage
 from planet_sdk import OrdersClient
 from planet_sdk.simulator import FaultKind
-from tests.stage_rig import QUICK, MemoryNotebook, Rig, a_store, new_run, open_rig, request
+from tests.stage_rig import MemoryNotebook, Rig, a_store, open_rig, request
 from tests.waiting import until
 
 SCENE = "20220605_124027_64_242b_3B_AnalyticMS_clip.tif"
@@ -244,35 +242,6 @@ async def test_a_name_that_leaves_the_folder_ends_the_run_with_nothing_written(t
         assert rig.run.error is not None
         assert rig.run.error.kind is FailureKind.PRODUCER
         assert files_below(tmp_path) == []
-
-
-@pytest.mark.parametrize("lists", ["archive", "members"])
-async def test_a_zipped_order_is_proven_whatever_its_manifest_lists(
-    tmp_path: Path, lists: Literal["archive", "members"]
-) -> None:
-    zipped = {"archive_type": "zip", "single_archive": True, "archive_filename": "{{name}}_{{order_id}}.zip"}
-    async with open_rig(tmp_path, replace(QUICK, manifest_lists=lists)) as rig:
-        rig.run = new_run(request=request(delivery=zipped))
-        outcome = await rig.go(State.DONE)
-        assert "verified" in outcome.reason
-        assert len(list(rig.folder.glob("*.zip"))) == 1
-
-
-async def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
-    zipped = {"archive_type": "zip", "single_archive": True}
-    async with open_rig(tmp_path) as rig:
-        rig.run = new_run(request=request(delivery=zipped))
-        await rig.go(State.VALIDATING)
-        (archive,) = rig.folder.glob("*.zip")
-        body = bytearray(archive.read_bytes())
-        body[len(body) // 3] ^= 0xFF
-        archive.write_bytes(body)
-
-        outcome = await rig.step()
-
-        assert isinstance(outcome, Advance)
-        assert outcome.stage is Stage.DOWNLOAD
-        await rig.go(State.DONE)
 
 
 async def test_a_folder_without_permission_ends_the_run(rig: Rig, tmp_path: Path) -> None:
