@@ -20,7 +20,7 @@ _LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place behind one run in an index: its time in milliseconds, and the run that stands there."""
+    """The place behind one run in an index: its time in milliseconds, or its number, and the run that stands there."""
 
     at_ms: int
     run_id: str = ""
@@ -53,7 +53,7 @@ class Wanted:
     Attributes:
         state: only those in this state, by when they came into it; without one all, by creation.
         producer: only those of this producer.
-        batch_id: only those of this batch.
+        batch_id: only those of this batch, the last of its requests first.
     """
 
     state: State | None = None
@@ -63,12 +63,14 @@ class Wanted:
     @property
     def index(self) -> str:
         """Where they stand in order."""
+        if self.batch_id is not None:
+            return keys.batch_runs(self.batch_id)
         return keys.RUNS if self.state is None else keys.state(self.state)
 
     @property
     def fields(self) -> dict[str, bytes]:
         """What their records must hold."""
-        asked = {"producer": self.producer, "batch_id": self.batch_id}
+        asked = {"producer": self.producer, "state": self.state if self.batch_id is not None else None}
         return {name: text.encode() for name, text in asked.items() if text is not None}
 
 
@@ -77,8 +79,8 @@ async def find_page(
 ) -> tuple[list[str], Cursor | None]:
     """The ids of the newest runs first, behind a cursor.
 
-    Nothing is scanned: without a producer or a batch this is two round trips. With one, up to 5,000 runs are looked at,
-    so that a page may hold fewer than `limit` runs, even none, and still have a next one.
+    Nothing is scanned: without a producer, or a state of a batch, this is two round trips. With one, up to 5,000 runs
+    are looked at, so that a page may hold fewer than `limit` runs, even none, and still have a next one.
 
     Returns:
         Up to `limit` ids, and where the next page begins, if there may be one.

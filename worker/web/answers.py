@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from jobs.errors import (
     BadRequest,
+    BatchNotFound,
     KeyReused,
     NotPossible,
     RedisUnavailable,
@@ -64,6 +65,7 @@ def answer_errors(app: FastAPI) -> None:
 
 _STATUS: dict[type[Exception], int] = {
     RunNotFound: 404,
+    BatchNotFound: 404,
     NotPossible: 409,
     KeyReused: 409,
     SubmitUncertain: 503,

@@ -13,7 +13,7 @@ from jobs.redaction import Redactor
 from planet_sdk._version import __version__
 from worker.connection import lifetimes_of
 from worker.settings import Settings
-from worker.web import api, pages, probes, submitting, webhook
+from worker.web import api, batches, pages, probes, submitting, webhook
 from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
@@ -57,12 +57,13 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)
     app.add_middleware(Access, link=link, loopback=loopback, public_url=settings.public_url)
-    app.add_middleware(BoundedBodies, most_bytes=_MOST_BYTES)
+    app.add_middleware(BoundedBodies, most_bytes=_MOST_BYTES, elsewhere={"/v1/batches": batches.MOST_BYTES})
     app.add_middleware(SafeHeaders)
     answer_errors(app)
     app.include_router(probes.router)
     app.include_router(api.router)
     app.include_router(submitting.router)
+    app.include_router(batches.router)
     app.include_router(webhook.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

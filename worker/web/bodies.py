@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -20,17 +21,18 @@ class BoundedBodies:
     Args:
         app: whose routes read the bodies.
         most_bytes: that are kept of a body.
+        elsewhere: the same for paths that take more, or less.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
-        self._app, self._most_bytes = app, most_bytes
+    def __init__(self, app: ASGIApp, most_bytes: int, elsewhere: Mapping[str, int]) -> None:
+        self._app, self._most_bytes, self._elsewhere = app, most_bytes, elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, receive, self._most_bytes)
+        body = _Body(scope, receive, self._elsewhere.get(scope["path"], self._most_bytes))
 
         async def send_after_body(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.is_whole:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs import OrderQueue, RunHandle, Submission, keys
+from jobs import Batch, BatchSummary, OrderQueue, RunHandle, Submission, keys
+from jobs.intake import Answer
 from jobs.listing import Cursor, Wanted, find_page
 from jobs.redaction import Redactor
 from jobs.run import Run, State
@@ -48,12 +49,12 @@ class Desk:
     """Answers questions about the fleet; every method raises RedisUnavailable where Redis is away."""
 
     def __init__(self, link: Link, redactor: Redactor) -> None:
-        self._link, self._redactor = link, redactor
+        self._link, self.redactor = link, redactor
 
     async def list_workers(self) -> list[WorkerView]:
         """Every worker seen in the last day, those that are alive first."""
         workers = await self._link.ask(lambda store: read_fleet(store.redis))
-        return [replace(worker, last_redis_error=self._redactor.text(worker.last_redis_error)) for worker in workers]
+        return [replace(worker, last_redis_error=self.redactor.text(worker.last_redis_error)) for worker in workers]
 
     async def list_runs(self, wanted: Wanted, limit: int, before: Cursor | None) -> RunPage:
         """A page of runs, the newest first."""
@@ -63,40 +64,57 @@ class Desk:
             return await store.get_many(run_ids), following
 
         runs, following = await self._link.ask(read)
-        shown = [RunSummary.of(run, self._redactor) for run in runs]
+        shown = [RunSummary.of(run, self.redactor) for run in runs]
         return RunPage(runs=shown, next=str(following) if following else None)
 
     async def tell_run(self, run_id: str) -> RunDetail:
-        """One run's story; raises RunNotFound where there is none."""
+        """One run's story, of a request that was split that of all parts; raises RunNotFound where there is none."""
 
         async def read(store: RunStore) -> RunDetail:
-            run = await store.get(run_id)
-            return tell_run(run, await store.history(run_id), await store.files(run_id), self._redactor)
+            run = OrderQueue(store).run(run_id)
+            return tell_run(await run.status(), await run.history(), await run.files(), self.redactor)
 
         return await self._link.ask(read)
 
     async def read_log(self, run_id: str) -> LogLines:
         """The log lines that a run keeps; raises RunNotFound where there is none."""
-
-        async def read(store: RunStore) -> list[dict[str, Any]]:
-            await store.get(run_id)
-            return await store.log(run_id)
-
-        return LogLines(lines=[self._redactor.mapping(line) for line in await self._link.ask(read)])
+        lines = await self._link.ask(lambda store: OrderQueue(store).run(run_id).log())
+        return LogLines(lines=[self.redactor.mapping(line) for line in lines])
 
     async def submit(self, submission: Submission) -> RunHandle:
         """Put one request into the queue; raises as OrderQueue.submit."""
         return await self._link.hand_in(lambda store: OrderQueue(store).submit(submission))
 
+    async def submit_batch(self, requests: Sequence[Submission], **options: Any) -> tuple[str, Sequence[Answer]]:
+        """Put many requests into the queue; raises as OrderQueue.submit_batch.
+
+        Returns:
+            The batch's id, and an answer for each request.
+        """
+        batch = await self._link.hand_in(lambda store: OrderQueue(store).submit_batch(requests, **options))
+        return batch.batch_id, batch.answers
+
+    async def list_batches(self, limit: int) -> list[Batch]:
+        """The newest batches first."""
+        return await self._link.ask(lambda store: OrderQueue(store).batches.newest(limit))
+
+    async def get_batch(self, batch_id: str) -> Batch:
+        """One batch; raises BatchNotFound where there is none."""
+        return await self._link.ask(lambda store: OrderQueue(store).batch(batch_id).status())
+
+    async def summarize_batch(self, batch_id: str) -> BatchSummary:
+        """What has become of a batch; raises BatchNotFound where there is none."""
+        return await self._link.ask(lambda store: OrderQueue(store).batch(batch_id).summary())
+
     async def cancel(self, run_id: str, *, by: str) -> RunSummary:
         """Cancel a run; raises as OrderQueue.cancel."""
         run = await self._link.ask(lambda store: OrderQueue(store).cancel(run_id, by=by))
-        return RunSummary.of(run, self._redactor)
+        return RunSummary.of(run, self.redactor)
 
     async def retry(self, run_id: str, *, rebuy: bool, by: str) -> RunSummary:
         """Let an ended run go on; raises as OrderQueue.retry."""
         run = await self._link.ask(lambda store: OrderQueue(store).retry(run_id, rebuy=rebuy, by=by))
-        return RunSummary.of(run, self._redactor)
+        return RunSummary.of(run, self.redactor)
 
     async def hint_order(self, order_id: str) -> bool:
         """Have an order looked at soon; False where no parked run waits for it."""

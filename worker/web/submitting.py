@@ -113,9 +113,7 @@ async def submit_run(
     With a key the call may be repeated until it is answered: nothing is bought twice. The very same request is not
     ordered a second time within some days either, unless `again` asks for it.
     """
-    if idempotency_key and order.key and idempotency_key != order.key:
-        raise BadRequest([Problem("key", "it is not that of the Idempotency-Key header; leave one of them out")])
-    run = await desk.submit(order.as_submission(idempotency_key))
+    run = await desk.submit(order.as_submission(chosen_key(order.key, idempotency_key)))
     response.status_code = 201 if run.created else 200
     response.headers["Location"] = str(request.app.url_path_for("get_run", run_id=run.run_id))
     return SubmittedRun.of(run)
@@ -139,6 +137,13 @@ async def retry_run(
 ) -> RunSummary:
     """Let an ended run go on from the stage it ended in; nothing is bought again unless `rebuy` asks for it."""
     return await desk.retry(run_id, rebuy=rebuy, by=_caller(request))
+
+
+def chosen_key(field: str | None, header: str | None) -> str | None:
+    """The key of a call, which may be given in two places; raises BadRequest where they differ."""
+    if field and header and field != header:
+        raise BadRequest([Problem("key", "it is not that of the Idempotency-Key header; leave one of them out")])
+    return field or header
 
 
 def _caller(request: Request) -> str:

@@ -132,14 +132,18 @@ async def test_the_openapi_document_names_every_operation_and_every_reference_in
 
     assert {operation["operationId"] for operation in operations} == {
         "cancel_run",
+        "get_batch",
+        "get_batch_summary",
         "get_history",
         "get_log",
         "get_run",
         "is_alive",
         "is_ready",
+        "list_batches",
         "list_files",
         "list_runs",
         "retry_run",
+        "submit_batch",
         "submit_run",
     }
     assert "$defs" not in json.dumps(document)

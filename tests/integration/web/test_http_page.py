@@ -33,6 +33,10 @@ async def test_every_shell_example_does_what_it_says(redis: ArqRedis, redis_url:
         said, _ = await process.communicate()
 
     assert process.returncode == 0, said.decode()
-    (run,) = await OrderQueue(RunStore(redis)).list()
-    assert (run.key, run.producer, run.state) == ("field-7-2026-11", "nightly import", State.QUEUED)
+    runs = {run.name: run for run in await OrderQueue(RunStore(redis)).list()}
+    assert set(runs) == {"field 7", "field 8", "field 9"}
+    ours = runs["field 7"]
+    assert (ours.key, ours.producer) == ("field-7-2026-11", "nightly import")
+    retried = [run for run in runs.values() if run.reason and "retried" in run.reason]
+    assert [run.state for run in retried] == [State.QUEUED]
     assert '"created":true' in said.decode()

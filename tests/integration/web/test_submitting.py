@@ -220,9 +220,9 @@ async def test_a_run_in_parts(web: httpx.AsyncClient, fleet: Fleet) -> None:
         assert (await web.get(f"/v1/runs/nobody/{part}")).status_code == 404
 
 
-async def test_runs_are_filtered_by_producer_and_batch(web: httpx.AsyncClient, fleet: Fleet) -> None:
+async def test_runs_are_filtered_by_producer(web: httpx.AsyncClient, fleet: Fleet) -> None:
     for number, producer in enumerate(["a", "b", "a", "b"]):
-        await fleet.submit(f"R{number}", producer=producer, batch_id=f"B{number // 2}")
+        await fleet.submit(f"R{number}", producer=producer)
     await fleet.move("R0", Finish(State.FAILED, "no"))
 
     async def listed(**params: str) -> list[str]:
@@ -231,6 +231,5 @@ async def test_runs_are_filtered_by_producer_and_batch(web: httpx.AsyncClient, f
         return [run["run_id"] for run in page["runs"]]
 
     assert await listed(producer="a") == ["R2", "R0"]
-    assert await listed(producer="a", batch_id="B1") == ["R2"]
     assert await listed(producer="a", state="failed") == ["R0"]
     assert await listed(producer="nobody") == []
