@@ -17,7 +17,7 @@ from jobs.run import State
 from jobs.submission import Submission
 from worker.web.answers import FieldError
 from worker.web.asking import PAGE, PAGE_MAX, AtDesk
-from worker.web.problems import BAD_BODY, REFUSED, problem
+from worker.web.problems import BAD_BODY, REFUSED, Answers, problem
 from worker.web.submitting import Key, OrderRequest, SubmittedRun, chosen_key
 from worker.web.tags import answer_tagged
 
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["batches"], responses=REFUSED)
 
 # Each is checked by itself: one that cannot be read must not hold the others up.
 _Request = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/OrderRequest"})]
-_UNKNOWN = {404: problem("There is no such batch.")}
+_UNKNOWN: Answers = {404: problem("There is no such batch.")}
 
 
 class BatchRequest(BaseModel):
