@@ -225,3 +225,20 @@ async def test_the_sweep_forgets_batches_that_are_no_longer_kept(queue: OrderQue
     await sweep(queue.store, ME)
 
     assert await queue.store.redis.zcard(keys.BATCHES) == 0
+
+
+async def test_a_batch_whose_runs_ended_before_it_was_whole_ends_when_it_is(queue: OrderQueue) -> None:
+    """A worker can be quicker than the producer; the job that tells of the end is written then."""
+    wanted = requests(100)
+    with pytest.raises(ProducerDied):
+        await queue.submit_batch(until(100, wanted), key="harvest", callback_url="https://hooks.example.com/")
+    (record,) = await queue.batches.newest(1)
+    batch = queue.batch(record.batch_id)
+    async for run in batch.runs():
+        await step(queue, queue.run(run.run_id), DONE)
+    assert not (await batch.status()).has_ended
+
+    await queue.submit_batch(wanted, key="harvest", callback_url="https://hooks.example.com/")
+
+    assert (await batch.status()).has_ended
+    assert await queue.store.redis.zscore("arq:queue", f"callback:{batch.batch_id}:1") is not None

@@ -159,3 +159,23 @@ def test_the_example_of_a_producer_buys_once_however_often_it_is_run(
     assert first.returncode == 1, "one of the two did not come home"
     assert second.stdout == first.stdout
     assert len(planet.report().orders) == 1
+
+
+def test_the_example_of_a_batch_sums_it_up_and_buys_once_however_often_it_is_run(
+    planet: Simulator, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    order = json.loads((EXAMPLES / "order.json").read_text(encoding="utf-8"))
+    files = [tmp_path / name for name in ("one.json", "two.json", "bad.json")]
+    for path, request in zip(files, [order, {**order, "name": "again"}, {"name": "bad"}], strict=True):
+        path.write_text(json.dumps(request))
+
+    with one_worker(tmp_path, environment):
+        arguments = ["harvest", *map(str, files)]
+        first = run_script("batch.py", *arguments, folder=tmp_path, environment=environment)
+        second = run_script("batch.py", *arguments, folder=tmp_path, environment=environment)
+
+    assert first.stdout.splitlines()[0] == "2 done", first.stderr
+    assert "bad.json: products" in first.stderr
+    assert first.returncode == 1, "one of the three did not come home"
+    assert second.stdout == first.stdout
+    assert len(planet.report().orders) == 2

