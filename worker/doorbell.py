@@ -15,7 +15,7 @@ from worker.claims import REDIS_AWAY
 
 log = structlog.get_logger(__name__)
 
-_LISTEN_S = 5.0  # of silence, then the line is tried; below the connection's own timeout, which would end it
+_LISTEN_S = 8.0  # of silence, then the line is tried; below the connection's own timeout, which would end it
 _PATIENCE_S = 1  # between tries to hear again; work is found by polling meanwhile
 
 
