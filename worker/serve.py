@@ -87,6 +87,7 @@ async def open_session(settings: Settings, auth: AuthType, redis_url: str) -> As
             account=account_of(settings.api_url, auth),
             owner=Identity(settings.worker_name).owner,
             rates=read_rates(settings.rates or ""),
+            max_bodies=settings.downloads_per_fleet or 0,
         )
         session = Session(auth, limiter=limiter, base_url=settings.api_url, max_transfers=settings.downloads_per_worker)
         try:

@@ -216,6 +216,9 @@ class Settings(BaseSettings):
     )
     downloads_per_order: Count = Field(default=6, description="files of one order fetched side by side")
     downloads_per_worker: Count = Field(default=24, description="files one worker fetches side by side")
+    downloads_per_fleet: Count | None = Field(
+        default=None, description="files all workers together fetch side by side; unset: no bound"
+    )
 
     # Guards before money
     cap_orders: Cap | None = Field(default=None, description="orders that the fleet places a day (UTC); unset: no cap")

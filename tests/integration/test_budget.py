@@ -31,10 +31,10 @@ async def limiter(redis: ArqRedis, redis_url: str) -> AsyncIterator[MakeLimiter]
     """Makes the limiter of one more process."""
     async with AsyncExitStack() as stack:
 
-        def make(owner: str, rate: float = RATE, account: str = "account") -> FleetLimiter:
+        def make(owner: str, rate: float = RATE, account: str = "account", **options: int) -> FleetLimiter:
             connection = Redis.from_url(redis_url)
             limits = (Limit(max(1, int(rate)), max(1.0, 1 / rate)),)
-            made = FleetLimiter(connection, account=account, owner=owner, rates={GET: limits, LIST: limits})
+            made = FleetLimiter(connection, account=account, owner=owner, rates={GET: limits, LIST: limits}, **options)
             stack.push_async_callback(connection.aclose)
             stack.push_async_callback(made.aclose)
             return made

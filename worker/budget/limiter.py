@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from planet_sdk import Auth
 from planet_sdk.auth import AuthType
 from planet_sdk.limits import MAX_ACTIVE, LocalLimiter, RequestKind, Turn
+from worker.budget.places import Places
 from worker.budget.rates import PUBLISHED, Rates
 from worker.budget.turns import Line, Turns
 from worker.claims import REDIS_AWAY
@@ -44,6 +45,7 @@ class FleetLimiter:
         owner: this process's name in the line.
         rates: limits by kind of request; a kind that is missing has none.
         max_active: API requests in flight at once in this process, of all kinds together.
+        max_bodies: files being fetched at once in the whole fleet; 0 for no bound.
     """
 
     def __init__(
@@ -54,11 +56,15 @@ class FleetLimiter:
         owner: str,
         rates: Rates = PUBLISHED,
         max_active: int = MAX_ACTIVE,
+        max_bodies: int = 0,
     ) -> None:
-        self._rates, self._max_active = rates, max_active
+        self._rates, self._max_active, self._max_bodies = rates, max_active, max_bodies
         self._turns = {kind: Turns(redis, account, kind, limits) for kind, limits in rates.items()}
         places = asyncio.Semaphore(max_active)
         self._lines = {kind: Line(turns, owner, places) for kind, turns in self._turns.items()}
+        if max_bodies:
+            bodies = self._turns[RequestKind.BODY] = Places(redis, account, RequestKind.BODY, max_bodies)
+            self._lines[RequestKind.BODY] = Line(bodies, owner, asyncio.Semaphore(max_bodies))
         self._alone = self._own_share(1)  # made anew each time it is needed
         self._alone_until = 0.0
 
@@ -83,7 +89,7 @@ class FleetLimiter:
             yield None
         elif turn := await self._turn_of_the_fleet(self._lines[kind]):
             try:
-                yield turn
+                yield None if kind is RequestKind.BODY else turn
             finally:
                 turn.end()
         else:
@@ -119,7 +125,8 @@ class FleetLimiter:
         slowest = {
             kind: min(limit.requests / limit.period_s for limit in limits) for kind, limits in self._rates.items()
         }
-        return LocalLimiter({kind: rate / workers for kind, rate in slowest.items()}, self._max_active)
+        bodies = max(1, self._max_bodies // workers) if self._max_bodies else 0
+        return LocalLimiter({kind: rate / workers for kind, rate in slowest.items()}, self._max_active, bodies)
 
 
 class _FleetTurn:

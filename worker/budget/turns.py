@@ -27,7 +27,7 @@ urgency_s: ContextVar[float] = ContextVar("urgency_s", default=0.0)
 
 _WINDOW = 1.03  # of a limit's period: departures keep their distance exactly, arrivals nearly
 _AHEAD_S = 0.05  # a turn is given so long before its time, that no round trip is lost
-_UNUSED_S = 10.0  # longer than a request takes to connect; the turns of killed processes count as used after it
+UNUSED_S = 10.0  # longer than a request takes to connect; the turns of killed processes count as used after it
 # At the earliest, where another's turn is overdue; at the latest, since turns are given back. take_turn.lua knows both.
 _ASK_AGAIN_S = 0.02, 1.0
 _PACE_MIN = 0.1
@@ -71,7 +71,7 @@ class Turns:
                 owner,
                 round(waited_s * _US),
                 round(_AHEAD_S * _US),
-                round(_UNUSED_S * _US),
+                round(UNUSED_S * _US),
                 self._life_ms,
                 *self._windows,
             ],
@@ -148,6 +148,7 @@ class Line:
         self._places.release()
         if not departed:
             self._turns.note(turn, "unused")
+            self._changed.set()  # somebody here may have it
 
     def departed(self, turn: int) -> None:
         """The turn's request goes out now."""
