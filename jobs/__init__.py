@@ -23,6 +23,7 @@ from jobs.errors import (
 )
 from jobs.handles import RunHandle
 from jobs.line import Priority
+from jobs.preview import Preview
 from jobs.queue import OrderQueue
 from jobs.run import Failure, FailureKind, FileRecord, Run, Stage, State, Transition
 from jobs.store import Event
@@ -45,6 +46,7 @@ __all__ = [
     "KeyReused",
     "NotPossible",
     "OrderQueue",
+    "Preview",
     "Priority",
     "Problem",
     "RedisUnavailable",

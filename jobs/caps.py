@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -62,9 +62,9 @@ class _Counter:
         amount, cap = self.amount or 0, self.cap or 0
         allowed = f"{self.whose} may order {cap:,.10g} {self.what} a day"
         if amount > cap:
-            why = f"{allowed}, and this order alone has {amount:,.10g}: split it, or raise"
+            why = f"{allowed}, and this alone has {amount:,.10g}: split it, or raise"
         else:
-            taken = f"{used:,.10g} of them are ordered since midnight UTC, and this order has {amount:,.10g}"
+            taken = f"{used:,.10g} of them are ordered since midnight UTC, and this has {amount:,.10g}"
             why = f"{allowed}, {taken}: retry it tomorrow, or raise"
         return CapReached(self.setting, f"{why} {self.setting}")
 
@@ -87,14 +87,26 @@ class Caps:
             CapReached: it would break a cap; nothing was counted.
             RedisError: it could not be counted: do not place it.
         """
-        counters = list(_counters(self, run.producer or "", size_of(run.request)))
+        return await self._spend(_counters(self, run.producer or "", size_of(run.request)), order=_mark(run))
+
+    async def check(self, producer: str | None, size: Size, orders: int) -> None:
+        """Return if there is room today for so many orders of a producer, of that size together; counts nothing.
+
+        Raises:
+            CapReached: there is not, or that cannot be told.
+        """
+        await self._spend(_counters(self, producer or "", size, orders), order="", dry=True)
+
+    async def _spend(self, counters: Iterable[_Counter], *, order: str, dry: bool = False) -> int:
+        known = []
         for counter in counters:
             counter.refuse_unknown()
-        known = [counter for counter in counters if counter.amount is not None]
+            known += [counter] if counter.amount is not None else []
         what = {
             "spent": keys.spent(""),
             "counted": keys.counted(""),
-            "order": _mark(run),
+            "order": order,
+            "dry": dry,
             "counters": [_told(counter) for counter in known],
         }
         answer, number, *used = await script(self.redis, "spend")(keys=[], args=[json.dumps(what)])
@@ -111,8 +123,8 @@ class Caps:
         )
 
 
-def _counters(caps: Caps, producer: str, size: Size) -> Iterator[_Counter]:
-    amounts: dict[What, float | None] = {"orders": 1, "items": size.items, "hectares": size.hectares}
+def _counters(caps: Caps, producer: str, size: Size, orders: int = 1) -> Iterator[_Counter]:
+    amounts: dict[What, float | None] = {"orders": orders, "items": size.items, "hectares": size.hectares}
     for what, amount in amounts.items():
         setting = f"ORDERS_CAP_{what.upper()}"
         yield _Counter(what, what, amount, getattr(caps.fleet, what), setting, "the fleet")

@@ -24,6 +24,7 @@ from jobs.moves import By, Move, plan_move
 from jobs.new_runs import in_doubt
 from jobs.outcomes import Finish
 from jobs.parts import combine, read_parts
+from jobs.preview import Preview, preview
 from jobs.resumption import plan_retry, plan_revalidation
 from jobs.run import Run, State
 from jobs.store import Event, Lifetimes, RunStore
@@ -110,6 +111,18 @@ class OrderQueue:
         answers: list[Answer] = []
         await take_in(self.store, [Placed(as_submission(request, {})) for request in requests], answers.append)
         return answers
+
+    async def preview(
+        self, requests: Iterable[Mapping[str, Any] | Submission]
+    ) -> list[Preview | BadRequest | KeyReused]:
+        """Tell what would become of requests if they were submitted now: one answer for each, in order.
+
+        The same checks and look-ups are made, and nothing is written. Caps are the workers' to know.
+
+        Raises:
+            RedisError: Redis went away or refused.
+        """
+        return await preview(self.store, [as_submission(request, {}) for request in requests])
 
     async def submit_batch(
         self,

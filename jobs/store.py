@@ -91,10 +91,11 @@ class RunStore:
         (answer,) = await self.submit_many([NewRun(run_id, facts, fingerprint, key)])
         return answer
 
-    async def submit_many(self, runs: Iterable[NewRun]) -> list[tuple[str, str]]:
+    async def submit_many(self, runs: Iterable[NewRun], *, dry: bool = False) -> list[tuple[str, str]]:
         """Submit several runs, up to a hundred in one transaction; each has its own answer, as from submit().
 
         For a run that is to be written `once`, that may also be ("bought", the run that has ordered the same lately).
+        With `dry`, the answers are the same and nothing is written.
         """
         prefixes = {
             "run": keys.run(""),
@@ -105,7 +106,7 @@ class RunStore:
             "batch_runs": keys.batch_runs(""),
         }
         lives = {"job_ms": ms(self.lifetimes.job), "same_ms": ms(self.lifetimes.same_request)}
-        shared = json.dumps({**prefixes, **lives})
+        shared = json.dumps({**prefixes, **lives, "dry": dry})
         bell = keys.bell(self.queue)
         answers: list[tuple[str, str]] = []
         for texts in parcels(runs, now_ms()):

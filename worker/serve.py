@@ -13,7 +13,6 @@ from arq.connections import ArqRedis
 from redis.exceptions import AuthenticationError, AuthorizationError
 
 from jobs import keys
-from jobs.caps import Allowance, Caps
 from jobs.connection import RETRIES, connect, connect_blocking, find_weaknesses
 from jobs.destination import open_destination
 from jobs.errors import RedisUnavailable
@@ -24,6 +23,7 @@ from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.auth import AuthType, default_auth
 from worker.budget import FleetLimiter, account_of, read_rates
 from worker.callbacks import Callbacks
+from worker.caps import caps_of
 from worker.claims import REDIS_AWAY
 from worker.connection import lifetimes_of
 from worker.errors import AnotherFleet
@@ -129,15 +129,6 @@ def assemble(
         stop_wait_s=settings.stop_wait_s,
     )
     return worker, Watcher(stages, lease_s=settings.lease_s, uses_list=settings.wait == "list")
-
-
-def caps_of(settings: Settings, redis: ArqRedis) -> Caps | None:
-    """What a day may order, or None where there is no cap at all."""
-    fleet = Allowance(settings.cap_orders, settings.cap_items, settings.cap_hectares)
-    producer = Allowance(
-        settings.cap_orders_per_producer, settings.cap_items_per_producer, settings.cap_hectares_per_producer
-    )
-    return Caps(redis, fleet, producer) if (fleet, producer) != (Allowance(), Allowance()) else None
 
 
 def callbacks_of(settings: Settings, store: RunStore) -> Callbacks:

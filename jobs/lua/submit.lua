@@ -2,7 +2,7 @@
 -- have ordered the very same. Behind line.lua.
 -- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server  7 flows in line
 -- ARGV: 1 JSON {run, history, job, same, batch, batch_runs = prefixes of keys, job_ms = job's life, same_ms = how long after
---       a run's end the same request is that run}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
+--       a run's end the same request is that run, dry = answer, but write nothing}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
 --       producer key or '', flow, once = not if a run has the same request, place = in its batch, more = how many of those behind
 --       it are further parts of its request, fields = {name = text}} and its request
 -- Returns for each request 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
@@ -80,8 +80,8 @@ local function take_all()
       local same = run.once and shared.same_ms > 0 and find_same(run.fingerprint)
       if same then
         answer, id = 'bought', same
-        if run.key ~= '' then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
-      else
+        if run.key ~= '' and not shared.dry then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
+      elseif not shared.dry then
         write(run, ARGV[i + 1])
         for part = i + 2, i + 2 * run.more, 2 do write(cjson.decode(ARGV[part]), ARGV[part + 1]) end
       end

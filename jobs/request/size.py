@@ -23,6 +23,12 @@ class Size:
     items: int | None
     hectares: float | None
 
+    @classmethod
+    def sum(cls, sizes: Iterable[Size]) -> Size:
+        """All of them together; what cannot be told of one cannot be told of the sum."""
+        known = list(sizes)
+        return cls(_sum_if_all(size.items for size in known), _sum_if_all(size.hectares for size in known))
+
 
 def size_of(request: Mapping[str, Any]) -> Size:
     """The size of a request that was checked.
@@ -32,8 +38,7 @@ def size_of(request: Mapping[str, Any]) -> Size:
     neither can the area of quads.
     """
     area = _clip_area(request.get("tools") or ())
-    sizes = [_size_of_product(product, area) for product in request.get("products") or ()]
-    return Size(_sum_if_all(size.items for size in sizes), _sum_if_all(size.hectares for size in sizes))
+    return Size.sum(_size_of_product(product, area) for product in request.get("products") or ())
 
 
 def _size_of_product(product: Mapping[str, Any], clip_area: float | None) -> Size:

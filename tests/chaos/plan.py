@@ -132,8 +132,8 @@ class SeededStore(RunStore):
 
     plan: Plan
 
-    async def submit_many(self, runs: Iterable[NewRun]) -> list[tuple[str, str]]:
-        return await super().submit_many([self._renamed(run) for run in runs])
+    async def submit_many(self, runs: Iterable[NewRun], *, dry: bool = False) -> list[tuple[str, str]]:
+        return await super().submit_many([self._renamed(run) for run in runs], dry=dry)
 
     def _renamed(self, run: NewRun) -> NewRun:
         run_id = self.plan.run_id(int((run.key or "").split()[-1]))

@@ -20,7 +20,7 @@ from jobs.outcomes import Advance, Again, Finish, Outcome
 from jobs.run import FailureKind, Run, State
 from jobs.runner import run_stage
 from tests.stage_rig import Rig, new_run, open_rig, request
-from worker.serve import caps_of
+from worker.caps import caps_of
 from worker.settings import Settings
 
 
@@ -57,7 +57,7 @@ async def test_beyond_the_cap_nothing_is_sent_and_the_run_says_what_to_do(rig: R
     assert isinstance(outcome, Finish)
     assert outcome.state is State.FAILED
     assert outcome.reason == (
-        "the fleet may order 2 orders a day, 2 of them are ordered since midnight UTC, and this order has 1: "
+        "the fleet may order 2 orders a day, 2 of them are ordered since midnight UTC, and this has 1: "
         "retry it tomorrow, or raise ORDERS_CAP_ORDERS; nothing was ordered"
     )
     assert rig.run.error is not None
@@ -209,7 +209,7 @@ async def test_an_order_whose_size_cannot_be_told_is_refused_where_that_is_cappe
 
 
 async def test_an_order_that_never_fits_says_so(redis: ArqRedis) -> None:
-    with pytest.raises(CapReached, match="this order alone has 3: split it, or raise ORDERS_CAP_ITEMS"):
+    with pytest.raises(CapReached, match="this alone has 3: split it, or raise ORDERS_CAP_ITEMS"):
         await Caps(redis, Allowance(items=2)).count(new_run(request=request(items=("a", "b", "c"))))
 
 

@@ -13,6 +13,7 @@ from jobs.errors import JobsError
 from jobs.redaction import Redactor, hide_password
 from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.exceptions import PlanetError
+from planet_sdk.retry import RetryPolicy
 from worker.cli.desk import read_settings
 from worker.cli.exits import Exit
 from worker.connection import open_redis
@@ -21,6 +22,7 @@ from worker.settings import Settings
 from worker.wording import one_line, plural
 
 _PLANET_TIMEOUT_S = 30
+_PLANET_TRIES = 3  # a person waits
 
 
 class _Failure(Exception):
@@ -98,8 +100,18 @@ async def _check_destination(settings: Settings) -> str:
 
 
 async def _check_planet(settings: Settings) -> str:
+    await ask_planet(settings)
+    return f"{settings.api_url} accepts the key"
+
+
+async def ask_planet(settings: Settings) -> None:
+    """Have Planet read the key, with one request that changes nothing.
+
+    Raises:
+        PlanetError, TimeoutError: it does not accept it, or does not answer.
+    """
     auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else None
-    async with asyncio.timeout(_PLANET_TIMEOUT_S), Session(auth, base_url=settings.api_url) as session:
+    session = Session(auth, base_url=settings.api_url, retry=RetryPolicy(max_tries=_PLANET_TRIES))
+    async with asyncio.timeout(_PLANET_TIMEOUT_S), session:
         async for _ in OrdersClient(session).list_orders(limit=1):
             break
-    return f"{settings.api_url} accepts the key"

@@ -50,6 +50,9 @@ def submit(
     again: bool = typer.Option(
         False, "--again", help="Order it even if the very same request was ordered within the last days."
     ),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Do all that comes before ordering, and print what would be ordered."
+    ),
     skip_bad: bool = typer.Option(False, "--skip-bad", help="Submit the good requests even if others are bad."),
     allow_unknown: bool = typer.Option(
         False, "--allow-unknown", help="Let unknown item types, bundles and fields pass; Planet decides."
@@ -73,7 +76,14 @@ def submit(
       run_id, created (false: the key or the request had this run already), ordered_before (true: the request had),
       place (file and line), key, batch_id, and with --wait: state, error
 
-    Exit status: 1 if a key belongs to another request, or (--wait) a run did not end done or partial.
+    --dry-run checks the requests, looks at the destination, at keys and runs, at the caps in the settings of this
+    process, and has Planet read the key; nothing is written, nothing is ordered. It prints each request that would be
+    sent, without its secrets, as a line of JSON; with --json an array, in which each entry has
+      place, would ("order", "known", "ordered before"), run_id, items, hectares (of the area, times the items),
+      requests (more than one, where there are more items than one order holds)
+
+    Exit status: 1 if a key belongs to another request, a cap would be exceeded (--dry-run), or a run did not end done
+    or partial (--wait); 3 if Redis, or Planet (--dry-run), cannot be reached.
     """
     from worker.cli import submit as command  # noqa: PLC0415 — heavy: only when it is asked for
 
@@ -87,6 +97,7 @@ def submit(
         deadline=deadline,
         allow_unknown=allow_unknown,
         again=again,
+        dry_run=dry_run,
         skip_bad=skip_bad,
         wait=wait,
         timeout=timeout,

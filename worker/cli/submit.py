@@ -25,6 +25,7 @@ from jobs.submission import Submission, callback_address, priority_of
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.follow import follow_to_end, show_count
+from worker.cli.rehearse import rehearse
 from worker.cli.sources import Entry, Sources
 from worker.cli.terms import read_deadline, read_span
 from worker.wording import one_line, plural
@@ -45,6 +46,7 @@ class Terms:
     deadline: str | None = None
     allow_unknown: bool = False
     again: bool = False
+    dry_run: bool = False
     skip_bad: bool = False
     wait: bool = False
     timeout: str | None = None
@@ -91,7 +93,10 @@ def submit(names: list[str], terms: Terms) -> Exit:
         tally = _check_all(sources, allow_unknown=terms.allow_unknown)
         if tally.bad and not (terms.skip_bad and tally.good):
             raise _nothing_submitted(tally)
-        return _submit_checked(_submissions(sources, pattern, tally), terms, patience_s, tally.good)
+        submissions = _submissions(sources, pattern, tally)
+        if terms.dry_run:
+            return rehearse(submissions, pattern.producer, as_json=terms.as_json)
+        return _submit_checked(submissions, terms, patience_s, tally.good)
 
 
 def _submit_checked(
@@ -128,12 +133,14 @@ def _nothing_submitted(tally: Tally) -> CommandError:
 
 
 def _read_terms(terms: Terms) -> Submission:
-    """What every submission has in common; checks the destination by writing to it."""
+    """What every submission has in common; checks the destination by writing to it, if anything is to be submitted."""
     if terms.key is not None and not terms.key.strip():
         raise CommandError("--key is empty; give a text that names this submission, or leave it out")
     deadline = None if terms.deadline is None else read_deadline(terms.deadline)
     destination = None if terms.destination is None else destination_url(terms.destination)
-    if destination is not None:
+    if terms.dry_run and terms.wait:
+        raise CommandError("--dry-run orders nothing, so there is nothing to --wait for")
+    if destination is not None and not terms.dry_run:
         asyncio.run(_check_destination(destination))
     return Submission(
         {},
