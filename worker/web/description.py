@@ -15,7 +15,7 @@ Submit Planet orders as runs, and see how they are.
 
 Request bodies of `POST /v1/runs` are Planet's own order requests plus a few fields. Errors are RFC 9457 problem
 documents. Moves of runs as they happen are server-sent events at `GET /v1/events`, which is no operation here: no
-generated client reads a stream. It takes `run_id` or `batch_id`, and the `Last-Event-ID` header."""
+generated client reads a stream. It takes `run_id`, `batch_id` and the `Last-Event-ID` header."""
 
 
 def describe(app: FastAPI) -> None:

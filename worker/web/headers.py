@@ -43,4 +43,4 @@ class SafeHeaders:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"} if is_head else scope, receive, send_safely)
+        await self._app({**scope, "method": "GET", "is_head": True} if is_head else scope, receive, send_safely)

@@ -96,7 +96,14 @@ def make_server(app: FastAPI) -> uvicorn.Server:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which ends at a signal without passing the signal on: its own would kill the process."""
+    """uvicorn's server, which ends at a signal without passing the signal on: its own would kill the process.
+
+    Streams of events end before it waits for answers under way: they would never end by themselves.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.config.app.state.relay.close()  # type: ignore[union-attr]  # ours is an application, not its name
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
