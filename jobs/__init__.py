@@ -19,6 +19,7 @@ from jobs.errors import (
     RunFailed,
     RunNotFound,
     SubmitUncertain,
+    UnreadableBatch,
     UnreadableRun,
 )
 from jobs.handles import RunHandle
@@ -60,6 +61,7 @@ __all__ = [
     "Submission",
     "SubmitUncertain",
     "Transition",
+    "UnreadableBatch",
     "UnreadableRun",
     "verify_callback",
 ]

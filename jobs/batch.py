@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from jobs.errors import UnreadableBatch
 from jobs.redaction import hide_password
-from jobs.run import Instant, State
+from jobs.run import Instant, State, flaws
 
 
 class Batch(BaseModel):
@@ -69,7 +70,16 @@ class Batch(BaseModel):
         return {**self.model_dump(mode="json"), **shown}
 
     @classmethod
-    def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Read the hash that the scripts keep."""
-        known = {name.decode(): value.decode() for name, value in fields.items()}
-        return cls.model_validate({**known, "runs": {state: int(known.get(state, 0)) for state in State}})
+    def from_hash(cls, fields: Mapping[bytes, bytes], batch_id: str) -> Self:
+        """Read the hash that the scripts keep.
+
+        Raises:
+            UnreadableBatch: it is damaged, or of a newer version.
+        """
+        try:
+            known = {name.decode(): value.decode() for name, value in fields.items()}
+            return cls.model_validate({**known, "runs": {state: int(known.get(state, 0)) for state in State}})
+        except ValidationError as error:
+            raise UnreadableBatch(batch_id, flaws(error)) from error
+        except (ValueError, OverflowError, OSError) as error:  # bytes that are no text, no such year
+            raise UnreadableBatch(batch_id, str(error)) from error

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from redis.exceptions import ResponseError
 
 from jobs import keys
 from jobs.batch import Batch
 from jobs.endings import batch_job
-from jobs.errors import BatchNotFound
+from jobs.errors import BatchNotFound, UnreadableBatch
 from jobs.index import PAGE
+from jobs.poison import is_bad_data
 from jobs.run import Run
 from jobs.scripts import script
 from jobs.store import RunStore, ms, read
@@ -41,7 +45,7 @@ class BatchStore:
         batch_key = keys.batch_key(key) if key else ""
         opened = await self._open(
             keys=[keys.batch(batch_id), keys.BATCHES, batch_key],
-            args=[batch_id, ms(self._store.lifetimes.retention), *fields],
+            args=[batch_id, ms(self._store.lifetimes.retention), keys.batch(""), *fields],
         )
         text: str = opened.decode()
         return text
@@ -70,19 +74,26 @@ class BatchStore:
 
         Raises:
             BatchNotFound: there is no such batch.
+            UnreadableBatch: its record is damaged.
         """
-        fields = await read(self._redis.hgetall(keys.batch(batch_id)))
+        try:
+            fields = await read(self._redis.hgetall(keys.batch(batch_id)))
+        except ResponseError as error:
+            if is_bad_data(error):
+                raise UnreadableBatch(batch_id, str(error)) from error
+            raise
         if not fields:
             raise BatchNotFound(batch_id)
-        return Batch.from_hash(fields)
+        return Batch.from_hash(fields, batch_id)
 
     async def newest(self, limit: int) -> list[Batch]:
-        """The newest batches first."""
-        batch_ids = await self._redis.zrevrange(keys.BATCHES, 0, limit - 1)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for batch_id in batch_ids:
-                pipe.hgetall(keys.batch(batch_id.decode()))
-            return [Batch.from_hash(fields) for fields in await pipe.execute() if fields]
+        """The newest batches first; those that cannot be read are left out."""
+        batch_ids = [batch_id.decode() for batch_id in await self._redis.zrevrange(keys.BATCHES, 0, limit - 1)]
+        batches = []
+        for batch_id in batch_ids:
+            with suppress(BatchNotFound, UnreadableBatch):
+                batches.append(await self.get(batch_id))
+        return batches
 
     async def pages(self, batch_id: str) -> AsyncIterator[list[str]]:
         """The ids of its runs, in the order of their requests, page by page; also of those no longer kept."""

@@ -4,6 +4,7 @@ JobsError
 ├── BadRequest        the request cannot be ordered; every problem names its field
 ├── BatchNotFound     no batch has this id (or it is older than runs are kept)
 ├── BatchTimeout      result() of a batch waited long enough; its runs go on
+├── UnreadableBatch   its record is damaged, or of a newer version of this program
 ├── RunNotFound       no run has this id (or it is older than runs are kept)
 ├── UnreadableRun     its record is damaged, or of a newer version of this program
 ├── KeyReused         the producer's key already belongs to a run with another request
@@ -51,6 +52,7 @@ __all__ = [
     "RunFailed",
     "RunNotFound",
     "SubmitUncertain",
+    "UnreadableBatch",
     "UnreadableRun",
     "UnsafeArchive",
 ]
@@ -89,6 +91,14 @@ class BatchNotFound(JobsError):
     def __init__(self, batch_id: str) -> None:
         super().__init__(f"there is no batch {batch_id}; `planet-orders batch` shows those that are kept")
         self.batch_id = batch_id
+
+
+class UnreadableBatch(JobsError):
+    """The record of the batch cannot be read here; it stays as it is, and its runs go on."""
+
+    def __init__(self, batch_id: str, why: str) -> None:
+        super().__init__(f"batch {batch_id} cannot be read ({why}); its record is kept as it is, and its runs go on")
+        self.batch_id, self.why = batch_id, why
 
 
 class BatchTimeout(JobsError):

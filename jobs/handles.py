@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from jobs.errors import ResultTimeout, RunFailed
-from jobs.parts import combine, read_parts
+from jobs.parts import combine, read_part_ids, read_parts
 from jobs.run import FileRecord, Run, Transition
 from jobs.store import RunStore
 
@@ -31,18 +31,21 @@ class RunHandle:
         """The runs of a request that was split since it has more items than an order holds; else this run alone."""
         return await read_parts(self._store, self.run_id)
 
+    async def _part_ids(self) -> list[str]:
+        return await read_part_ids(self._store, self.run_id)
+
     async def history(self) -> list[Transition]:
         """Its transitions, oldest first."""
-        lines = [line for part in await self.parts() for line in await self._store.history(part.run_id)]
+        lines = [line for part_id in await self._part_ids() for line in await self._store.history(part_id)]
         return sorted(lines, key=lambda line: line.at)
 
     async def files(self) -> list[FileRecord]:
         """The files of its order, as far as they are known."""
-        return [file for part in await self.parts() for file in await self._store.files(part.run_id)]
+        return [file for part_id in await self._part_ids() for file in await self._store.files(part_id)]
 
     async def log(self) -> list[dict[str, Any]]:
         """The last log lines of its stages that failed, oldest first: each an event with its fields."""
-        return [line for part in await self.parts() for line in await self._store.log(part.run_id)]
+        return [line for part_id in await self._part_ids() for line in await self._store.log(part_id)]
 
     async def result(self, timeout: float | None = None) -> Run:  # noqa: ASYNC109 — arq's Job.result has this name too
         """Wait until the run has ended and return it, its files being at its destination.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
+from redis.exceptions import ResponseError
+
+from jobs import keys
+from jobs.errors import RunNotFound
 from jobs.run import Run, State
-from jobs.store import RunStore
+from jobs.store import RunStore, read
 
 _WORST_FIRST = (State.FAILED, State.EXPIRED, State.CANCELLED, State.PARTIAL, State.DONE)
 _BEHIND_FIRST = (State.QUEUED, State.CREATING, State.WAITING, State.DOWNLOADING, State.VALIDATING)
@@ -18,7 +24,22 @@ async def read_parts(store: RunStore, run_id: str) -> list[Run]:
         RunNotFound, UnreadableRun: as RunStore.get().
     """
     run = await store.get(run_id)
-    return [run, *(await store.get_many(run.part_ids[1:]) if run.part_ids else ())]
+    if not run.part_ids:
+        return [run]
+    others = {part.run_id: part for part in await store.get_many(run.part_ids[1:])}
+    for part_id in run.part_ids[1:]:
+        if part_id not in others:
+            with suppress(RunNotFound):  # it has ended so long ago; one that cannot be read must not pass for that
+                others[part_id] = await store.get(part_id)
+    return [run, *(others[part_id] for part_id in run.part_ids if part_id in others)]
+
+
+async def read_part_ids(store: RunStore, run_id: str) -> list[str]:
+    """The ids of the parts of a request by its run's id, itself the first; also where no record can be read."""
+    with suppress(ResponseError, ValueError):
+        (text,) = await read(store.redis.hmget(keys.run(run_id), ["part_ids"]))
+        return [str(part_id) for part_id in json.loads(text)] if text else [run_id]
+    return [run_id]
 
 
 def combine(parts: Sequence[Run]) -> Run:

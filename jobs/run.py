@@ -191,7 +191,7 @@ class Run(BaseModel):
         try:
             run = cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
         except ValidationError as error:
-            raise UnreadableRun(asked, _flaws(error), is_newer=_is_newer(fields)) from error
+            raise UnreadableRun(asked, flaws(error), is_newer=_is_newer(fields)) from error
         except (ValueError, OverflowError, OSError, RecursionError) as error:  # bytes that are no text, no such year
             raise UnreadableRun(asked, str(error)) from error
         if run.version > RECORD_VERSION:
@@ -206,7 +206,7 @@ def _is_newer(fields: Mapping[bytes, bytes]) -> bool:
     return version.isdigit() and len(version) < 10 and int(version) > RECORD_VERSION  # noqa: PLR2004 — no count of ours
 
 
-def _flaws(error: ValidationError) -> str:
+def flaws(error: ValidationError) -> str:
     """What is wrong, field by field, without the values: they may hold secrets."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:3])

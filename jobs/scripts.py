@@ -16,7 +16,7 @@ _BEFORE = {
     "close_batch": ("batch",),
     "hand_back": ("line",),
     "move": ("batch", "line"),
-    "submit": ("line",),
+    "submit": ("batch", "line"),
 }
 """What scripts share with others: its functions stand before them."""
 

@@ -18,7 +18,7 @@ from jobs.batch_summary import summarize
 from jobs.batches import BatchStore
 from jobs.callbacks import FUNCTION, SIGNATURE_HEADER, Told, sign_callback
 from jobs.endings import log_undelivered
-from jobs.errors import BatchNotFound, RunNotFound, UnreadableRun
+from jobs.errors import BatchNotFound, RunNotFound, UnreadableBatch, UnreadableRun
 from jobs.parts import combine, read_parts
 from jobs.redaction import Redactor, hide_password
 from jobs.run import Run
@@ -111,14 +111,16 @@ class Callbacks:
                 log.info("callback not taken, tried again", about=about, url=hide_password(news.url), why=why)
                 raise Retry(defer=pause_s)
             why = f"given up after a day: {why}"
-        if why:
+        if why is None:
+            log.info("callback delivered", about=about, url=hide_password(news.url))
+        else:
             log.warning("callback not delivered", about=about, url=hide_password(news.url), why=why)
         await self._note(told, about, why)
         return f"not delivered: {why}" if why else "delivered"
 
     async def _news(self, told: Told, about: str, job_id: str) -> _News | None:
         """What there is to tell now: nothing, where a retry has taken the end back. It will be told of its own end."""
-        with suppress(RunNotFound, BatchNotFound, UnreadableRun):
+        with suppress(RunNotFound, UnreadableRun, BatchNotFound, UnreadableBatch):
             if told is Told.RUN:
                 parts = await self._parts_of(about)
                 run = combine(parts)

@@ -57,7 +57,7 @@ if state == 'queued' then
   redis.call('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', 'run_id', ARGV[1], 'state', 'creating', 'stage', 'create',
              'reason', 'started', 'at', now)
   local batch = redis.call('HGET', KEYS[1], 'batch_id')
-  if batch then count_move(ARGV[7] .. batch, '', 'queued', 'creating', false, false) end
+  if batch then count_move({key = ARGV[7] .. batch}, 'queued', 'creating', false, false) end
 end
 
 local run = redis.call('HGETALL', KEYS[1])

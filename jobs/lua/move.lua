@@ -117,9 +117,8 @@ if move.callback then
   redis.call('ZADD', KEYS[7], now, move.callback.job_id)
   redis.pcall('PUBLISH', KEYS[8], 'job')
 end
-local batch = move.batch
-if batch and count_move(batch.key, batch.runs, had[3], move.state, had[7] ~= false, move.is_final) then
-  settle_batch(batch.key, batch.runs, now, move.retention_ms, batch.job)
+if move.batch then
+  count_move(move.batch, had[3], move.state, had[7] ~= false, move.is_final, now, move.retention_ms)
 end
 redis.call('HSET', run, unpack(set))
 if #gone > 0 then redis.call('HDEL', run, unpack(gone)) end

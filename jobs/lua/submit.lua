@@ -1,5 +1,5 @@
 -- Write new runs and enqueue their create jobs, or find the runs that the producers' keys already belong to, or that
--- have ordered the very same. Behind line.lua.
+-- have ordered the very same. Behind batch.lua and line.lua.
 -- KEYS: 1 runs  2 runs in their state  3 events  4 queue  5 bell  6 server  7 flows in line
 -- ARGV: 1 JSON {run, history, job, same, batch, batch_runs = prefixes of keys, job_ms = job's life, same_ms = how long after
 --       a run's end the same request is that run, dry = answer, but write nothing}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
@@ -36,7 +36,7 @@ local function write(run, request)
   in_line[#in_line + 1] = run.job_id
   local batch = run.fields.batch_id
   if batch and redis.call('EXISTS', shared.batch .. batch) == 1 then
-    redis.call('ZADD', shared.batch_runs .. batch, run.place, run.id)
+    redis.pcall('ZADD', shared.batch_runs .. batch, run.place, run.id)
     joined[batch] = (joined[batch] or 0) + 1
   end
 end
@@ -101,14 +101,11 @@ if #in_line > 0 then
   redis.call('ZADD', KEYS[4], unpack(in_line))
 end
 for batch, count in pairs(joined) do
-  redis.call('HINCRBY', shared.batch .. batch, 'queued', count)
-  redis.call('HINCRBY', shared.batch .. batch, 'open', count)
-  redis.call('HDEL', shared.batch .. batch, 'ended_at')
-  -- It lives with its runs.
-  local key = redis.call('HGET', shared.batch .. batch, 'key_name')
-  for _, name in ipairs({shared.batch .. batch, shared.batch_runs .. batch, key or nil}) do
-    redis.call('PERSIST', name)
-  end
+  pcall(function()
+    redis.call('HINCRBY', shared.batch .. batch, 'queued', count)
+    redis.call('HINCRBY', shared.batch .. batch, 'open', count)
+    reopen_batch(shared.batch .. batch, shared.batch_runs .. batch)
+  end)
 end
 if not is_whole then error(failure) end
 if #in_line == 0 then return answers end

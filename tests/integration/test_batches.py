@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 
-from jobs import BadRequest, BatchHandle, BatchNotFound, BatchTimeout, OrderQueue, RunHandle, Submission, keys
+from jobs import (
+    BadRequest,
+    BatchHandle,
+    BatchNotFound,
+    BatchTimeout,
+    OrderQueue,
+    RunHandle,
+    State,
+    Submission,
+    UnreadableBatch,
+    keys,
+)
 from jobs.moves import plan_move
 from jobs.outcomes import Advance, Park
 from jobs.run import Stage
-from jobs.store import RunStore
+from jobs.store import RunStore, read
 from jobs.sweep import sweep
 from tests.batch_rig import DONE, FAILED, ME, requests, step
 from tests.stage_rig import request
@@ -242,3 +253,33 @@ async def test_a_batch_whose_runs_ended_before_it_was_whole_ends_when_it_is(queu
 
     assert (await batch.status()).has_ended
     assert await queue.store.redis.zscore("arq:queue", f"callback:{batch.batch_id}:1") is not None
+
+
+@pytest.mark.parametrize("part", [keys.batch, keys.batch_runs])
+@pytest.mark.parametrize("text", ["", "garbage"], ids=["gone", "garbage"])
+async def test_a_batch_that_is_damaged_keeps_none_of_its_runs_from_moving(
+    queue: OrderQueue, part: Callable[[str], str], text: str
+) -> None:
+    batch = await queue.submit_batch(requests(2), key="harvest")
+    await queue.store.redis.delete(part(batch.batch_id))
+    if text:
+        await queue.store.redis.set(part(batch.batch_id), text, ex=60)
+
+    run = await step(queue, batch.answers[0], FAILED)
+    await queue.retry(run.run_id)
+    for answer in batch.answers:
+        assert (await step(queue, answer, DONE)).state is State.DONE
+    more = await queue.submit_batch(requests(3), key="harvest")
+    assert (await step(queue, more.answers[2], DONE)).state is State.DONE
+    await queue.store.redis.delete(keys.batch_runs(batch.batch_id))  # what damage leaves, nobody clears away
+
+
+async def test_a_batch_whose_record_is_garbage_is_told_so_and_hides_no_other(queue: OrderQueue) -> None:
+    garbled, wrong, good = [(await queue.submit_batch([BAD])).batch_id for _ in range(3)]
+    await queue.store.redis.set(keys.batch(wrong), "garbage", ex=60)
+    await read(queue.store.redis.hset(keys.batch(garbled), "queued", "many"))
+
+    for batch_id in (garbled, wrong):
+        with pytest.raises(UnreadableBatch, match=batch_id):
+            await queue.batch(batch_id).status()
+    assert [batch.batch_id for batch in await queue.batches.newest(10)] == [good]

@@ -154,4 +154,4 @@ async def test_a_fleet_delivers_all_of_it(fleet: Fleet) -> None:
 
     assert whole.state is State.DONE
     assert list(fleet.simulator.report().orders.values()) == [1, 1]
-    assert len([file for file in await run.files() if file.path.endswith(".zip")]) == 2
+    assert {file.path.split("/")[0] for file in await run.files()} == {part.order_id for part in await run.parts()}
