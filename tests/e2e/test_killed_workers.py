@@ -6,6 +6,7 @@ import os
 import signal
 
 from jobs import RunHandle, State, keys
+from jobs.new_runs import NewRun
 from planet_sdk.simulator import FaultKind
 from tests.e2e.conftest import Desk
 from tests.stage_rig import request
@@ -36,6 +37,25 @@ async def test_a_worker_killed_in_the_middle_of_a_download_loses_nothing(desk: D
     assert {line.worker for line in await handle.history() if line.worker} == {"first", "second"}
     assert list(desk.simulator.report().orders.values()) == [1]
     assert "bytes=400-" in ranges_asked(desk)
+
+
+async def test_what_a_killed_worker_had_goes_on_at_once_with_ten_thousand_orders_queued(desk: Desk) -> None:
+    """At three creates a second, the line takes an hour; who had begun before does not stand in it."""
+    desk.simulator.stall_body("*.tif", after_bytes=400, times=None)
+    first = await desk.start_worker("first")
+    handle = await desk.queue.submit(request())
+    await until("half a file is there", lambda: any(desk.destination.rglob("*.tif.part")))
+    facts = {"name": "field 7", "request": request()}
+    many = (NewRun(f"R{number}", {"run_id": f"R{number}", **facts}, "f") for number in range(10_000))
+    await desk.queue.store.submit_many(many)
+    os.kill(first.pid, signal.SIGKILL)
+    desk.simulator.clear_faults()
+    await desk.start_worker("second")
+
+    run = await handle.result(timeout=60)
+
+    assert run.state is State.DONE, desk.processes.logs()
+    assert (await desk.queue.store.count())[State.QUEUED] > 9_000
 
 
 async def test_a_worker_told_to_stop_hands_its_jobs_back_at_once(desk: Desk) -> None:
