@@ -190,6 +190,7 @@ def show_fleet(*, as_json: bool) -> Exit:
         parts: list[RenderableType] = [states_line(counts)]
         if oldest is not None:
             parts.append(Text(f"oldest queued: {oldest.run_id}, submitted {age(oldest.created_at)}"))
+            parts += [Text(why) for why in await _why_they_wait(desk, counts)]
         if workers:
             parts += [Text(), workers_table(workers)]
         open_console().print(Group(*parts))
@@ -203,6 +204,17 @@ def show_fleet(*, as_json: bool) -> Exit:
 async def _find_oldest_queued(desk: Desk) -> Run | None:
     ids = await desk.redis.zrange(keys.state(State.QUEUED), 0, 0)
     return next(iter(await desk.store.get_many([run_id.decode() for run_id in ids])), None)
+
+
+async def _why_they_wait(desk: Desk, counts: dict[State, int]) -> list[str]:
+    """What keeps queued runs in line, if it is not that all are busy."""
+    under_way = counts[State.CREATING] + counts[State.WAITING]
+    if under_way >= desk.settings.running_orders:
+        held_by = f"{plural(under_way, 'order')} under way, which is all that ORDERS_RUNNING_ORDERS allows"
+        return [f"{held_by}: queued runs wait for one to end"]
+    if await desk.redis.exists(keys.FULL):
+        return ["Planet refused an order as one too many: queued runs wait for room, and one is tried now and then"]
+    return []
 
 
 def _print_fleet_json(counts: dict[State, int], workers: Sequence[WorkerView], oldest: Run | None) -> None:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 from arq.connections import ArqRedis
 
+from jobs import keys
 from jobs.moves import By, plan_move
-from jobs.outcomes import Finish
+from jobs.outcomes import Finish, Requeue
 from jobs.run import Failure, FailureKind, Stage, State
 from jobs.store import RunStore
 from tests.integration.cli.terminal import Command, make_request
@@ -119,6 +120,30 @@ def test_the_fleet_in_one_look(command: Command) -> None:
     assert fleet["runs"]["queued"] == 2
     assert fleet["workers"] == []
     assert fleet["oldest_queued"]["run_id"] == oldest
+
+
+def test_the_fleet_says_why_queued_runs_wait(command: Command, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+    under_way = submit(command, "first")
+    submit(command, "second")
+    assert "queued runs wait" not in command("status").out
+
+    asyncio.run(_place_and_refuse(redis_url, under_way))
+    assert "Planet refused an order as one too many" in command("status").out
+
+    monkeypatch.setenv("ORDERS_RUNNING_ORDERS", "1")
+    assert "1 order under way, which is all that ORDERS_RUNNING_ORDERS allows" in command("status").out
+
+
+async def _place_and_refuse(redis_url: str, run_id: str) -> None:
+    """Be a worker that has begun the run, and one that was refused another order."""
+    redis = ArqRedis.from_url(redis_url)
+    store = RunStore(redis)
+    for each in (run_id, (await store.newest(State.QUEUED))[0].run_id):
+        job_id = (await store.get(each)).job_id or ""
+        await redis.psetex(keys.in_progress(job_id), 60_000, "w1/boot")
+        run = await store.begin(each, job_id, By.owner_of_job("w1", "w1/boot"), "file:///data")
+    await store.move(plan_move(run, Requeue("waiting: too many active orders"), By.owner_of_job("w1", "w1/boot")))
+    await redis.aclose()
 
 
 def test_list_shows_the_newest_first_and_can_be_narrowed(command: Command) -> None:
