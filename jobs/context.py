@@ -12,6 +12,7 @@ from typing import Protocol
 from jobs.caps import Caps
 from jobs.destination import Destination
 from jobs.policy import Policy
+from jobs.room import Room
 from jobs.run import Facts, FileRecord
 from planet_sdk import OrdersClient
 
@@ -55,5 +56,6 @@ class StageContext:
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     progress: Progress = show_nobody
+    room: Room = field(default_factory=Room)  # on disks, of all downloads of this worker
     caps: Caps | None = None  # on what a day may order
     check_lease: Callable[[], None] = trust_lease  # raises LeaseInDoubt; asks nobody, and so takes no time

@@ -36,6 +36,7 @@ class Delivery:
         undelivered: names that the order lists without a download link, each with Planet's word for why.
         unoffered: paths in the manifest that the order does not offer as files of their own; for an order that was
             delivered as an archive, these lie inside it.
+        unoffered_bytes: their sizes together, as far as the manifest tells.
     """
 
     def __init__(self, client: OrdersClient, order: Mapping[str, Any], files: tuple[DeliveryFile, ...]) -> None:
@@ -50,6 +51,7 @@ class Delivery:
             result["name"]: str(result.get("delivery") or "unknown") for result in results if not result.get("location")
         }
         self.unoffered: tuple[str, ...] = ()
+        self.unoffered_bytes = 0
 
     @classmethod
     async def open(
@@ -188,6 +190,7 @@ class Delivery:
         offered = {file.relative for file in self.files}
         self.files = tuple(replace(file, expected=listed.get(file.relative, file.expected)) for file in self.files)
         self.unoffered = tuple(path for path in listed if path not in offered)
+        self.unoffered_bytes = sum(listed[path].size_bytes or 0 for path in self.unoffered)
         unlisted = sorted(offered - listed.keys() - {MANIFEST_NAME})
         if unlisted:
             _log.warning("files are not in the manifest", extra={"order_id": self.order_id, "files": unlisted})

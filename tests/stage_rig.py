@@ -16,6 +16,7 @@ from jobs.destination import Destination, open_destination
 from jobs.moves import By, plan_move
 from jobs.outcomes import Outcome
 from jobs.policy import Policy
+from jobs.room import Room
 from jobs.run import Facts, FileRecord, Run, Stage, State, encode_facts
 from jobs.runner import run_stage
 from jobs.watch import look
@@ -91,6 +92,7 @@ class Rig:
     notebook: MemoryNotebook = field(default_factory=MemoryNotebook)
     policy: Policy = field(default_factory=Policy)
     caps: Caps | None = None
+    room: Room = field(default_factory=Room)
     now: datetime = START
     progress: list[tuple[str, int, int | None]] = field(default_factory=list)
     slept_s: list[float] = field(default_factory=list)
@@ -105,6 +107,7 @@ class Rig:
             staging=self.staging,
             policy=self.policy,
             caps=self.caps,
+            room=self.room,
             webhook_url=self.webhook_url,
             now=lambda: self.now,
             sleep=self._sleep,

@@ -26,6 +26,7 @@ from jobs.moves import By, Move, plan_move
 from jobs.outcomes import Again, Finish, Outcome
 from jobs.poison import keep_unreadable_run, leave_for_newer
 from jobs.policy import Policy
+from jobs.room import Room
 from jobs.run import Facts, FileRecord, Run, Stage
 from jobs.runner import run_stage
 from jobs.stages import STAGES, StageFunction
@@ -89,6 +90,7 @@ class StageJobs:
     webhook_url: str | None = None
     disks: Disks | None = None
     caps: Caps | None = None
+    room: Room = field(default_factory=Room)
     pulse: Pulse | None = None
     successor: Successor | None = None
     _open: Callable[[str], Destination] = field(default_factory=lambda: lru_cache(maxsize=64)(open_destination))
@@ -129,6 +131,7 @@ class StageJobs:
             webhook_url=self.webhook_url,
             progress=progress,
             caps=self.caps,
+            room=self.room,
             check_lease=check_lease,
         )
 

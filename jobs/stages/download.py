@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from jobs.context import StageContext
 from jobs.errors import DamagedArchive
 from jobs.orders import order_id_of, read_order, state_of
 from jobs.outcomes import Advance, Again, Finish, Outcome
+from jobs.room import Wanted
 from jobs.run import Facts, Failure, FailureKind, Run, Stage, State
 from jobs.stages.files import OrderFiles
 from jobs.watch import judge
-from planet_sdk.delivery import Delivery, DeliveryFile
+from planet_sdk.delivery import Delivery
 from planet_sdk.exceptions import ClientError
-from planet_sdk.transfer_part import part_path
 
 _NO_SPACE_PAUSE_S = 60  # somebody has to make room first
 
@@ -48,11 +47,11 @@ async def download(run: Run, context: StageContext) -> Outcome:
     delivery = await Delivery.open(context.orders, order, _folder(run, context, order), overwrite=True)
     files = OrderFiles(run, context, delivery, await context.notebook.files())
     missing = await files.missing()
-    short = await asyncio.to_thread(_missing_space, context, missing)
+    short = await asyncio.to_thread(_claim_room, run, context, files.wanted(missing))
     if short:
         return Again(_NO_SPACE_PAUSE_S, short, charge=False, facts=files.totals())
-    await context.notebook.note(files.totals())
     try:
+        await context.notebook.note(files.totals())
         await delivery.fetch_all(
             overwrite=True,
             progress=lambda file, here, size: context.progress(files.key(file), here, size),
@@ -62,6 +61,8 @@ async def download(run: Run, context: StageContext) -> Outcome:
         )
     except DamagedArchive as error:
         return _after_damage(run, context, error, files.totals())
+    finally:
+        context.room.release(run.run_id)
     _check_undelivered(delivery, order)
     if context.destination.local_dir is None:
         await asyncio.to_thread(shutil.rmtree, context.staging / run.run_id, ignore_errors=True)
@@ -107,22 +108,8 @@ def _check_undelivered(delivery: Delivery, order: Mapping[str, Any]) -> None:
         raise ClientError(f"order {delivery.order_id} offers no link yet for {names}")
 
 
-def _missing_space(context: StageContext, files: Sequence[DeliveryFile]) -> str | None:
-    """Say so if the disk cannot hold what is still to come; sizes that nobody knows count as nothing."""
-    sizes = [max(0, (file.expected.size_bytes or 0) - _size_here(file.path)) for file in files]
-    folder = context.destination.local_dir
-    if folder is None:  # a staged file leaves as soon as it is whole
-        folder, sizes = context.staging, sorted(sizes)[-context.policy.transfers_per_run :]
-    folder.mkdir(parents=True, exist_ok=True)
-    free, needed = shutil.disk_usage(folder).free, sum(sizes)
-    if needed <= free:
-        return None
-    return f"{folder} has room for {free:,} bytes, and {needed:,} are to come; make room, the run goes on by itself"
-
-
-def _size_here(path: Path) -> int:
-    """What of the file is on the disk already."""
-    for candidate in (path, part_path(path)):
-        with suppress(OSError):
-            return candidate.stat().st_size
-    return 0
+def _claim_room(run: Run, context: StageContext, wanted: Sequence[Wanted]) -> str | None:
+    """Claim room for what is still to come, where it is to lie; a staged file leaves as soon as it is whole."""
+    if context.destination.local_dir is None:
+        return context.room.claim(run.run_id, context.staging, wanted, context.policy.transfers_per_run)
+    return context.room.claim(run.run_id, context.destination.local_dir, wanted)

@@ -14,6 +14,7 @@ from jobs.archive import UNPACK_SUFFIX, Archive, Member
 from jobs.context import StageContext
 from jobs.errors import DamagedArchive
 from jobs.orders import order_id_of
+from jobs.room import Wanted
 from jobs.run import Facts, FileRecord, Run
 from planet_sdk.delivery import Delivery, DeliveryFile
 from planet_sdk.transfer import Transferred
@@ -56,6 +57,18 @@ class OrderFiles:
                 await asyncio.to_thread(file.path.unlink, missing_ok=True)  # where its end was not seen
                 self._there[self.key(file)] = file.expected.size_bytes or 0
         return [file for file in self._delivery.files if self.key(file) not in self._there]
+
+    def wanted(self, files: Iterable[DeliveryFile]) -> list[Wanted]:
+        """What these take on the disk: an archive twice its size, until it is unpacked and gone."""
+        archives = sum(map(self._is_archive, self._delivery.files))
+        wanted = []
+        for file in files:
+            size = file.expected.size_bytes or 0
+            if self._is_archive(file):
+                size = size or self._delivery.unoffered_bytes // archives
+                size *= 1 if self._is_staged else 2
+            wanted.append(Wanted(file.path, size))
+        return wanted
 
     async def keep(self, file: DeliveryFile, got: Transferred) -> None:
         """Bring a file that has arrived to its destination, and write it down; an archive is unpacked.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from jobs.errors import Fenced
 from jobs.outcomes import Advance, Again, Finish
 from jobs.policy import Policy
+from jobs.room import Wanted
 from jobs.run import Facts, FailureKind, FileRecord, Stage, State
 from jobs.runner import run_stage
 from planet_sdk import OrdersClient
@@ -242,6 +244,24 @@ async def test_a_name_that_leaves_the_folder_ends_the_run_with_nothing_written(t
         assert rig.run.error is not None
         assert rig.run.error.kind is FailureKind.PRODUCER
         assert files_below(tmp_path) == []
+
+
+async def test_a_download_waits_for_room_that_others_need_and_keeps_none_itself(rig: Rig, tmp_path: Path) -> None:
+    theirs = Wanted(tmp_path / "theirs.tif", 2 * shutil.disk_usage(tmp_path).total)
+    with theirs.path.open("wb") as file:
+        file.truncate(theirs.size_bytes)  # sparse; all of it is there, until it is removed
+    assert rig.room.claim("another", tmp_path, [theirs]) is None
+    theirs.path.unlink()
+
+    outcome = await rig.step()
+
+    assert isinstance(outcome, Again)
+    assert not outcome.charge
+    assert "are kept for other downloads" in outcome.reason
+    rig.room.release("another")
+    await rig.go(State.DONE)
+    everything = Wanted(tmp_path / "all.tif", shutil.disk_usage(tmp_path).free * 9 // 10)
+    assert rig.room.claim("another", tmp_path, [everything]) is None
 
 
 async def test_a_folder_without_permission_ends_the_run(rig: Rig, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +19,10 @@ from jobs.ending import reason_to_end
 from jobs.orders import facts_of, find_orders, read_order, valid_id
 from jobs.outcomes import Advance, Finish
 from jobs.run import FailureKind, Stage, State, encode_facts
-from jobs.stages.download import _folder, _missing_space
+from jobs.stages.download import _folder
 from jobs.watch import judge
 from planet_sdk import OrdersClient
-from planet_sdk.delivery import DeliveryFile
 from planet_sdk.exceptions import ClientError
-from planet_sdk.transfer import Expected
 from tests.stage_rig import START, MemoryNotebook, new_run, request
 
 RUN = new_run(order_id=str(UUID(int=7)))
@@ -169,32 +166,6 @@ def test_a_wish_to_cancel_comes_before_a_deadline() -> None:
     expired = reason_to_end(new_run(deadline_at=START), START)
     assert expired is not None
     assert expired[0] is State.EXPIRED
-
-
-def delivery_file(path: Path, size_bytes: int | None) -> DeliveryFile:
-    return DeliveryFile(path.name, path.name, path, "https://x", None, Expected(size_bytes=size_bytes))
-
-
-def test_what_is_there_already_needs_no_room(tmp_path: Path) -> None:
-    """Only what is still to come counts; and a file of unknown size counts as nothing."""
-    free = shutil.disk_usage(tmp_path).free
-    whole, half = tmp_path / "whole.tif", tmp_path / "half.tif"
-    whole.write_bytes(b"1234")
-    (tmp_path / "half.tif.part").write_bytes(b"12")
-    here = [delivery_file(whole, 4), delivery_file(half, 4), delivery_file(tmp_path / "unknown.tif", None)]
-
-    assert _missing_space(context(tmp_path), here) is None
-    wants = _missing_space(context(tmp_path), [*here, delivery_file(tmp_path / "huge.tif", free * 2)])
-    assert wants is not None
-    assert "make room" in wants
-
-
-def test_an_object_store_needs_room_only_for_what_is_staged_at_once(tmp_path: Path) -> None:
-    third = shutil.disk_usage(tmp_path).free // 30
-    files = [delivery_file(tmp_path / f"{number}.tif", third) for number in range(100)]
-
-    assert _missing_space(context(tmp_path, "memory://store"), files) is None
-    assert _missing_space(context(tmp_path), files) is not None
 
 
 def context(folder: Path, destination: str = "") -> StageContext:
