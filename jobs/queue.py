@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from ulid import ULID
 
+from jobs.abreast import abreast
 from jobs.batch_handle import BatchHandle
 from jobs.batches import BatchStore
 from jobs.connection import connect
@@ -29,6 +30,8 @@ from jobs.resumption import plan_retry, plan_revalidation
 from jobs.run import Run, State
 from jobs.store import Event, Lifetimes, RunStore
 from jobs.submission import Placed, Submission, as_submission, callback_address, in_batch
+
+_CANCELLED_AT_ONCE = 20  # runs of a batch, each of which takes two or three round trips
 
 
 class OrderQueue:
@@ -213,6 +216,27 @@ class OrderQueue:
             RunNotFound: there is no such run.
         """
         return await self._each_part(run_id, partial(self._cancel, by=by))
+
+    async def cancel_batch(self, batch_id: str, *, by: str = "") -> int:
+        """Cancel every run of a batch that has not ended, as cancel() does; returns how many there were. Idempotent.
+
+        Raises:
+            BatchNotFound: there is no such batch.
+        """
+        await self.batches.get(batch_id)
+        cancelled = 0
+        async for page in self.batches.pages(batch_id):
+            unfinished = [run for run in await self.store.get_many(page) if not run.state.is_final]
+            cancelled += sum(await abreast(partial(self._cancel_if_possible, by=by), unfinished, _CANCELLED_AT_ONCE))
+        return cancelled
+
+    async def _cancel_if_possible(self, run: Run, *, by: str) -> bool:
+        """Whether it was; not if the run has ended in this moment."""
+        try:
+            await self._cancel(run, by=by)
+        except NotPossible:
+            return False
+        return True
 
     async def _cancel(self, run: Run, *, by: str) -> None:
         if run.state is State.CANCELLED:

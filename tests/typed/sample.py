@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
@@ -62,6 +62,12 @@ async def buy(orders: OrdersClient, request: dict[str, Any]) -> list[Path]:
     return paths
 
 
+def many_requests(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Read as they are sent."""
+    for number in range(1000):
+        yield {**request, "name": f"field {number}"}
+
+
 async def hand_to_fleet(request: dict[str, Any]) -> list[FileRecord]:
     """Let the workers do it."""
     async with OrderQueue.connect("redis://localhost") as queue:
@@ -69,6 +75,9 @@ async def hand_to_fleet(request: dict[str, Any]) -> list[FileRecord]:
         run = await queue.submit(request, key="field-7", deadline=timedelta(days=1))
         many = await queue.submit_many([request, Submission(request, destination="s3://imagery/field-7")])
         assert_type(many, list[RunHandle | BadRequest | KeyReused])
+        batch = await queue.submit_batch(many_requests(request), name="fields", key="harvest")
+        assert_type(batch.answers, tuple[RunHandle | BadRequest | KeyReused, ...])
+        assert_type((await batch.result(timeout=60)).batch.runs[State.DONE], int)
         try:
             ended = await run.result(timeout=3600)
         except RunFailed as error:

@@ -10,6 +10,7 @@ from jobs.errors import NotPossible, RunNotFound, UnreadableRun
 from jobs.run import Run
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
+from worker.wording import plural
 
 
 def cancel(texts: list[str]) -> Exit:
@@ -17,6 +18,18 @@ def cancel(texts: list[str]) -> Exit:
 
     async def work(desk: Desk) -> Exit:
         return await _each(desk, texts, desk.queue.cancel, _describe_cancelled)
+
+    return at_desk(work)
+
+
+def cancel_batch(text: str) -> Exit:
+    """Cancel the runs of a batch that have not ended."""
+
+    async def work(desk: Desk) -> Exit:
+        batch_id = await desk.find_batch_id(text)
+        cancelled = await desk.queue.cancel_batch(batch_id)
+        typer.echo(f"{batch_id}\t{plural(cancelled, 'run')} cancelled, or to be cancelled")
+        return Exit.OK
 
     return at_desk(work)
 

@@ -187,14 +187,19 @@ def watch(
     return command.watch(runs or [], as_json=json)
 
 
-def cancel(runs: list[str] = _RUNS) -> int:
+def cancel(
+    runs: list[str] = typer.Argument(None, metavar="[RUN...]", help="Ids of runs; a unique start or end is enough."),
+    batch: str | None = typer.Option(None, metavar="BATCH", help="All runs of this batch that have not ended."),
+) -> int:
     """Cancel runs and their orders.
 
     An order is cancelled where Planet still allows it, by the worker that has the run in hand.
     """
+    if bool(runs) == bool(batch):
+        raise typer.BadParameter("give ids of runs, or --batch")
     from worker.cli import operate  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return operate.cancel(runs)
+    return operate.cancel_batch(batch) if batch else operate.cancel(runs)
 
 
 def retry(

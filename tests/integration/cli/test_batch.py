@@ -79,6 +79,16 @@ def test_the_runs_of_a_batch_are_listed_in_the_order_of_its_requests(command: Co
     assert json.loads(command("list", "--batch", batch_id, "--state", "done", "--json").out) == []
 
 
+def test_a_whole_batch_is_cancelled_at_once(command: Command) -> None:
+    batch_id = submit(command)
+
+    assert command("cancel", "--batch", batch_id).out == f"{batch_id}\t2 runs cancelled, or to be cancelled\n"
+
+    assert json.loads(command("batch", batch_id, "--json").out)["runs"]["cancelled"] == 2
+    assert command("cancel", "--batch", batch_id).out == f"{batch_id}\t0 runs cancelled, or to be cancelled\n"
+    assert command("cancel").status == 2
+
+
 def test_a_batch_that_is_not_there_is_an_error(command: Command) -> None:
     for arguments in (("batch", "0" * 26), ("batch", "nobody"), ("list", "--batch", "0" * 26)):
         outcome = command(*arguments)
