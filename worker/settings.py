@@ -200,7 +200,8 @@ class Settings(BaseSettings):
     retry_base_s: Seconds = Field(default=2, description="pause before a stage's second try; doubles from there")
     retry_cap_s: Seconds = Field(default=300, description="longest pause between two tries of a stage")
     settle_s: Seconds = Field(
-        default=30, description="how long an order whose POST got no reply is looked for before it is sent again"
+        default=30,
+        description="how far Planet's list may lag; an order whose POST got no reply is not sent again before",
     )
     wait: Literal["list", "poll"] = Field(
         default="list",

@@ -38,8 +38,8 @@ class Clock:
 
 def format_time(moment_us: int) -> str:
     """The instant as Planet writes it: UTC, with as many digits of the second as it needs; readers must be lenient."""
-    text = as_datetime(moment_us).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return f"{text}Z"
+    text = as_datetime(moment_us).replace(tzinfo=None).isoformat()
+    return f"{text.rstrip('0') if '.' in text else text}Z"
 
 
 def parse_time(text: str) -> int:
