@@ -1,8 +1,9 @@
 """What has changed at Planet: its list of orders, the latest change first, read down to where it was read before.
 
 How far it was read is kept in Redis as Planet's own time of the last change seen: no clock of ours has a say, and
-whoever takes the watch over goes on from there. Each look reads some seconds further back, since lists lag. A change
-moves its order to the head of the list, so pages that shift while they are read show an order twice, and skip none.
+whoever takes the watch over goes on from there. A look reads a little further back, and now and then one reads as far
+back as the list may lag. A change moves its order to the head of the list, so pages that shift while they are read show
+an order twice, and skip none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, cast
 
 from arq.connections import ArqRedis
@@ -22,6 +24,7 @@ from worker.errors import WorkerError
 
 _PAGE = 500  # orders handed on at once, and asked for; a server may send fewer
 _FIRST_LOOK = 100, 2  # orders, or times as many as are waited for, where nothing says how far the list has been read
+_SHALLOW, _DEEP_EVERY = 0.1, 1 / 3  # of the list's lag: how far back most looks read, and how often one reads all of it
 _OLDER = 20  # orders from before the time asked for, by which a server shows that it sorts and does not filter
 _MARK_LIFE_S = 7 * 86_400
 _MARK_LIFE_IDLE_S = 600  # nobody waits: what changes meanwhile is nothing to a run that is parked later
@@ -61,11 +64,12 @@ class OrderChanges:
     Args:
         orders: asks Planet.
         redis: keeps how far was read.
-        overlap_s: by how much the list may lag.
+        lag_s: by how much the list may lag.
     """
 
-    def __init__(self, orders: OrdersClient, redis: ArqRedis, overlap_s: float) -> None:
-        self._orders, self._redis, self._overlap = orders, redis, timedelta(seconds=overlap_s)
+    def __init__(self, orders: OrdersClient, redis: ArqRedis, lag_s: float) -> None:
+        self._orders, self._redis, self._lag_s = orders, redis, lag_s
+        self._deep_at = 0.0
 
     async def pages(self, waited_for: int) -> AsyncGenerator[list[ListedOrder], None]:
         """Yield the orders that have changed since the last look, the latest change first.
@@ -79,8 +83,11 @@ class OrderChanges:
             ListUnusable: the server neither filters nor sorts by the time of the change.
             PlanetError: the list could not be read.
         """
+        started_at = monotonic()
+        is_deep = started_at >= self._deep_at
+        overlap_s = self._lag_s * (1 + _DEEP_EVERY if is_deep else _SHALLOW)
         seen = await self._last_seen()
-        since = seen - self._overlap if seen else None
+        since = seen - timedelta(seconds=overlap_s) if seen else None
         latest, page = seen, list[ListedOrder]()
         is_empty = True
         async with aclosing(self._listed(since, max(_FIRST_LOOK[0], _FIRST_LOOK[1] * waited_for))) as listed:
@@ -95,6 +102,8 @@ class OrderChanges:
                     yield page
                     page = []
         yield page
+        if is_deep:
+            self._deep_at = started_at + self._lag_s * _DEEP_EVERY
         if is_empty:  # the last change seen ought to be there still: that was another server, or another account
             await self._redis.delete(keys.CHANGES)
         elif latest:

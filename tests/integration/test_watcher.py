@@ -23,7 +23,7 @@ from tests.stage_rig import request
 from tests.waiting import until
 
 # Looks by id come too late for the test: what is found in time is found by the list, or by a hint.
-BY_LIST = replace(QUICK, max_check_s=600, settle_s=20)
+BY_LIST = replace(QUICK, max_check_s=600, settle_s=6)
 # Nothing is looked at of its own accord.
 BY_HINT = replace(BY_LIST, first_check_s=600)
 SLOW = replace(SETTINGS, queued_s=600)
@@ -217,13 +217,13 @@ async def test_a_successor_goes_on_where_a_killed_watcher_stood(
     """Its lease runs out; what changed meanwhile is found in the list, which is read from where it was read before."""
     async with fleet_on(redis, redis_url, tmp_path, SLOW) as fleet:
         async with fleet.worker("w1", BY_LIST):
-            handles = await submit(fleet, 12)
+            handles = await submit(fleet, 3)
             order_ids = [await parked(handle) for handle in handles]
             await until("the list was read", partial(redis.exists, keys.CHANGES))
         for order_id in order_ids:
             fleet.simulator.finish(order_id)
         fleet.simulator.advance(3600)
-        for order_id in await place_foreign_orders(fleet, 150):  # more than a first look reads
+        for order_id in await place_foreign_orders(fleet, 110):  # more than a first look reads
             fleet.simulator.finish(order_id, "failed")
         await redis.set(keys.lease("watcher"), "killed", px=1500)
 
