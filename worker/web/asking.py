@@ -27,9 +27,7 @@ def _checked(cursor: str | None) -> str | None:
 
 
 def _cursor(
-    before: Annotated[
-        str | None, BeforeValidator(lambda text: text or None), AfterValidator(_checked), Query(max_length=80)
-    ] = None,
+    before: Annotated[str | None, BeforeValidator(lambda text: text or None), AfterValidator(_checked), Query()] = None,
 ) -> Cursor | None:
     """Where to go on: `next` of the page before."""
     return Cursor.parse(before) if before else None

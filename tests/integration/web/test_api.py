@@ -110,6 +110,12 @@ async def test_a_wrong_parameter_is_named(web: httpx.AsyncClient, name: str, val
     assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
+async def test_an_empty_parameter_counts_as_none(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    await fleet.submit("R1")
+
+    assert await read_all(web, before="", state="") == ["R1"]
+
+
 async def test_another_method_is_answered_with_those_there_are(web: httpx.AsyncClient) -> None:
     answer = await web.delete("/v1/runs")
 
