@@ -21,6 +21,7 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
+from jobs.destination.local import sync_folder
 from jobs.errors import DamagedArchive, UnsafeArchive
 from planet_sdk.paths import as_one_name, path_inside, safe_relative_path
 
@@ -113,7 +114,7 @@ class Archive:
             raise DamagedArchive(self.path.name, f"{member.path}: {error}") from error
         finally:
             beside.unlink(missing_ok=True)
-        _sync(target.parent)
+        sync_folder(target.parent)
         return sha256
 
     def _write(self, member: Member, path: Path, stop: Event) -> str:
@@ -188,12 +189,3 @@ def _check_places(members: Iterable[Member], path: Path) -> None:
     both = sorted(files & folders)
     if both:
         raise UnsafeArchive(path.name, f"{both[0]!r:.200} is a file and a folder in it")
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename last: without it a power cut can undo it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,7 @@ from planet_sdk.checksum import file_digest
 from planet_sdk.exceptions import UnsafeName
 from planet_sdk.paths import path_inside
 
-__all__ = ["LocalDestination"]
+__all__ = ["LocalDestination", "sync_folder"]
 
 _DISK_FULL_OR_AWAY = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 _TOO_BUSY = {errno.EMFILE, errno.ENFILE, errno.EAGAIN}
@@ -93,7 +93,7 @@ class LocalDestination(Destination):
                 beside.replace(target)
             finally:
                 beside.unlink(missing_ok=True)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def _stat(self, path: Path) -> int | None:
         with self._errors(path.name):
@@ -131,7 +131,7 @@ class LocalDestination(Destination):
             raise kind(f"{place} cannot be used: {reason}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename last: without it a power cut can undo it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
