@@ -1,7 +1,7 @@
 """What ten thousand waiting orders cost, and how soon a finished one is noticed, under Planet's published limits.
 
     python benchmarks/waiting.py                        10,000 runs, finishing over ten minutes; twice, about 25 minutes
-    python benchmarks/waiting.py --only list            without hints
+    python benchmarks/waiting.py --only list            without webhooks
     python benchmarks/waiting.py --quick                500 runs, finishing over half a minute
 
 The exit code is 1 where a figure is not what is wanted.
@@ -19,12 +19,12 @@ from pathlib import Path
 from waiting_measures import Figures, Plan, measure
 
 POLL_S = 5.0
-REQUESTS, NOTICED_S, HINTED_S, GROWTH_MB = 1.25, 10.0, 1.0, 10.0
+REQUESTS, NOTICED_S, TOLD_S, GROWTH_MB = 1.25, 10.0, 1.0, 10.0
 
 
 def report(plan: Plan, figures: Figures) -> bool:
     """Print what came of one pass; whether everything is as it is wanted."""
-    noticed_s = HINTED_S if plan.hints else NOTICED_S
+    noticed_s = TOLD_S if plan.webhooks else NOTICED_S
     polls = figures.polls_an_order(POLL_S)
     claims = [
         ("requests for each delivered order, besides create and links", figures.requests_an_order, REQUESTS),
@@ -32,7 +32,7 @@ def report(plan: Plan, figures: Figures) -> bool:
         ("MB that a worker grows with all runs parked", figures.growth_mb, GROWTH_MB),
         ("runs that were not noticed", figures.missed, 0),
     ]
-    how = "with" if plan.hints else "without"
+    how = "with" if plan.webhooks else "without"
     print(f"\n{plan.runs:,} runs, finishing over {plan.seconds / 60:g} min, {how} webhooks")
     for what, figure, wanted in claims:
         print(f"  {what:62}{figure:9,.2f}   <= {wanted:<6g}{'' if figure <= wanted else 'MISSED'}")
@@ -57,9 +57,9 @@ def main() -> None:
     runs = options.runs or (500 if options.quick else 10_000)
     seconds = 60 * (options.minutes or (0.5 if options.quick else 10))
     all_hold, load = True, f"{os.getloadavg()[0]:.1f}"
-    for hints in (False, True):
-        if options.only in {None, "webhooks" if hints else "list"}:
-            plan = Plan(runs, seconds, hints=hints)
+    for webhooks in (False, True):
+        if options.only in {None, "webhooks" if webhooks else "list"}:
+            plan = Plan(runs, seconds, webhooks=webhooks)
             with tempfile.TemporaryDirectory() as scratch:
                 all_hold &= report(plan, asyncio.run(measure(plan, Path(scratch))))
     print(f"\n{os.cpu_count()} cores, Python {sys.version.split()[0]}; load of the machine before: {load}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,8 @@ from planet_sdk.simulator import Simulator, SimulatorSettings
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2
 NEVER_S = 1e6
+LEASE_S = 12  # the default
+SECRET = "the-secret-of-a-benchmark"
 ME = By.owner_of_job("benchmark", "benchmark/1")
 PARKING = "benchmark:parking"  # a queue that no worker looks at
 
@@ -46,7 +49,7 @@ class Plan:
 
     runs: int
     seconds: float
-    hints: bool
+    webhooks: bool
 
     @property
     def settle_s(self) -> float:
@@ -91,6 +94,7 @@ class Stand:
     store: RunStore
     scratch: Path
     members: list[subprocess.Popen[bytes]]
+    webhook_url: str | None
 
     def memory_mb(self) -> float:
         """Of the larger worker: that is the one which watches."""
@@ -105,11 +109,14 @@ async def measure(plan: Plan, scratch: Path) -> Figures:
     """Park the runs, let their orders finish, and see what it took."""
     settings = SimulatorSettings(queued_s=NEVER_S, scene_size_px=32)
     with Simulator(settings) as simulator, EmbeddedValkey(scratch / "valkey") as valkey:
-        async with _workers(simulator, valkey.url, scratch) as stand:
+        async with _workers(plan, simulator, valkey.url, scratch) as stand:
             warming_up = await _park(stand, range(1))
+            while not await stand.store.redis.exists(keys.CHANGES):  # noqa: ASYNC110 — until it has listed once
+                await asyncio.sleep(1)
             await asyncio.sleep(10)
             before_mb = stand.memory_mb()
-            parked = await _park(stand, range(1, plan.runs)) | warming_up
+            async with _no_watcher(stand):
+                parked = await _park(stand, range(1, plan.runs)) | warming_up
             await asyncio.sleep(plan.settle_s)
             growth_mb = stand.memory_mb() - before_mb
             stand.say(f"a worker: {before_mb:.0f} MB, with {plan.runs:,} runs parked {growth_mb:+.1f} MB")
@@ -119,7 +126,8 @@ async def measure(plan: Plan, scratch: Path) -> Figures:
 
 
 @asynccontextmanager
-async def _workers(simulator: Simulator, url: str, scratch: Path) -> AsyncIterator[Stand]:
+async def _workers(plan: Plan, simulator: Simulator, url: str, scratch: Path) -> AsyncIterator[Stand]:
+    web_url = f"http://127.0.0.1:{_free_port()}"
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -129,27 +137,47 @@ async def _workers(simulator: Simulator, url: str, scratch: Path) -> AsyncIterat
         "ORDERS_DESTINATION": str(scratch / "orders"),
         "ORDERS_DATA_DIR": str(scratch / "data"),
         "ORDERS_STOP_WAIT_S": "120",
+        "ORDERS_WEB_PORT": web_url.rpartition(":")[2],
+        "ORDERS_PUBLIC_URL": web_url,
+        "ORDERS_WEBHOOK_SECRET": SECRET,
     }
     redis = await connect(url)
     with (scratch / "log").open("wb") as log:
-        members = [_start_worker({**environment, "ORDERS_WORKER_NAME": f"w{number}"}, log) for number in range(WORKERS)]
+        members = [_start("worker", {**environment, "ORDERS_WORKER_NAME": f"w{n}"}, log) for n in range(WORKERS)]
+        web = [_start("web", environment, log)] if plan.webhooks else []
+        webhook_url = f"{web_url}/webhooks/planet/{SECRET}" if plan.webhooks else None
         try:
-            yield Stand(simulator, RunStore(redis), scratch, members)
+            yield Stand(simulator, RunStore(redis), scratch, members, webhook_url)
         finally:
-            for member in members:
+            for member in [*members, *web]:
                 member.kill()
                 member.wait()
             await redis.aclose()
 
 
-def _start_worker(environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "worker", "worker"], env=environment, stdout=log, stderr=log)
+def _start(command: str, environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "worker", command], env=environment, stdout=log, stderr=log)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+@asynccontextmanager
+async def _no_watcher(stand: Stand) -> AsyncIterator[None]:
+    """Nobody watches inside: the sweep would take runs whose jobs lie in our queue for lost."""
+    await stand.store.redis.set(keys.lease("watcher"), "benchmark", px=600_000)
+    await asyncio.sleep(LEASE_S)
+    yield
+    await stand.store.redis.delete(keys.lease("watcher"))
 
 
 async def _park(stand: Stand, numbers: Sequence[int]) -> dict[str, str]:
     """Runs that wait, each for an order of its own: run ids by order."""
     requests = [_request(number) for number in numbers]
-    order_ids = stand.simulator.place(requests)
+    notifications = {"webhook": {"url": stand.webhook_url, "per_order": True}} if stand.webhook_url else {}
+    order_ids = stand.simulator.place({**request, "notifications": notifications} for request in requests)
     store = RunStore(stand.store.redis, queue=PARKING)
     handles = await OrderQueue(store).submit_many([Submission(request) for request in requests])
     run_ids = [handle.run_id for handle in handles if not isinstance(handle, Exception)]
@@ -177,22 +205,12 @@ async def _finish(stand: Stand, plan: Plan, parked: Mapping[str, str]) -> dict[s
     in_s = {order_id: (number + 1) / plan.runs * plan.seconds for number, order_id in enumerate(order_ids)}
     started_at = stand.simulator.finish_later(in_s)
     finished_at = {order_id: started_at + seconds for order_id, seconds in in_s.items()}
-    announcing = asyncio.create_task(_announce(stand, finished_at)) if plan.hints else None
     last_at = started_at + plan.seconds
     while (left := await stand.store.redis.zcard(keys.WATCH)) and time.time() < last_at + 60:
         done = (await stand.store.count())[State.DONE]
         stand.say(f"{last_at - time.time():4.0f} s to go, {left:,} parked, {done:,} delivered")
         await asyncio.sleep(max(0.1, min(30, last_at - time.time())))
-    if announcing:
-        await announcing
     return finished_at
-
-
-async def _announce(stand: Stand, finished_at: Mapping[str, float]) -> None:
-    """Hint at each order as it finishes: what the webhook's route does with Planet's call."""
-    for order_id, at in sorted(finished_at.items(), key=lambda entry: entry[1]):
-        await asyncio.sleep(at - time.time())
-        await stand.store.hint_order(order_id)
 
 
 async def _let_downloads_end(stand: Stand) -> None:

@@ -23,6 +23,7 @@ class Webhooks:
     def __init__(self, settings: SimulatorSettings, clock: Clock, links: Links, journal: Journal) -> None:
         self._settings, self._clock, self._links, self._journal = settings, clock, links, journal
         self._calls: set[asyncio.Task[None]] = set()
+        self._client: httpx.AsyncClient | None = None
 
     def announce(self, order: Order) -> None:
         """Send what the order's notifications ask for, without waiting for it; nothing once the server has stopped."""
@@ -42,6 +43,9 @@ class Webhooks:
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
+        if self._client:
+            await self._client.aclose()
+            self._client = None
 
     def _payloads(self, order: Order, webhook: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """One payload for the whole order, or one for each item."""
@@ -54,11 +58,11 @@ class Webhooks:
             yield {"order_id": order.id, "items": [item]}
 
     async def _send(self, url: str, payloads: list[dict[str, Any]]) -> None:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
-            for payload in payloads:
-                self._journal.webhooks += 1
-                with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-                    await client.post(url, json=payload)
+        self._client = self._client or httpx.AsyncClient(timeout=_TIMEOUT_S)
+        for payload in payloads:
+            self._journal.webhooks += 1
+            with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+                await self._client.post(url, json=payload)
 
 
 def _shorten_link(result: Mapping[str, str]) -> dict[str, str]:
