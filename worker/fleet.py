@@ -14,8 +14,6 @@ from arq.connections import ArqRedis
 from jobs import keys
 from worker.pulse import InHand
 
-_LATE_BY = 3  # signs missed before a worker counts as vanished
-
 
 class Presence(StrEnum):
     """Whether a worker is there: one that stops says so, one that vanishes is seen to have vanished."""
@@ -56,27 +54,29 @@ async def read_fleet(redis: ArqRedis) -> list[WorkerView]:
     """Every worker of the pool's queue seen in the last day, those that are alive first. Two round trips in all."""
     names = [name.decode() for name in await redis.zrange(keys.WORKERS, 0, -1)]
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.time()
         for name in names:
             pipe.hgetall(keys.worker(name))
-        (seconds, _), *reports = await pipe.execute()
-    now = datetime.fromtimestamp(seconds, UTC)
-    said = [{key.decode(): text.decode() for key, text in report.items()} for report in reports if report]
-    workers = [_view(report, now) for report in said if report.get("queue") == redis.default_queue_name]
+            pipe.exists(keys.health(redis.default_queue_name, name))
+        answers = await pipe.execute()
+    said = [{key.decode(): text.decode() for key, text in report.items()} for report in answers[::2]]
+    workers = [
+        _view(report, has_sign=bool(has_sign))
+        for report, has_sign in zip(said, answers[1::2], strict=True)
+        if report.get("queue") == redis.default_queue_name
+    ]
     return sorted(workers, key=lambda worker: (not worker.is_alive, worker.name))
 
 
-def _view(said: Mapping[str, str], now: datetime) -> WorkerView:
-    seen_at = _instant(said["seen_at"])
+def _view(said: Mapping[str, str], *, has_sign: bool) -> WorkerView:
     return WorkerView(
         name=said["name"],
-        presence=_presence(said["state"], (now - seen_at).total_seconds(), float(said["next_sign_s"])),
+        presence=_presence(said["state"], has_sign=has_sign),
         state=said["state"],
         host=said["host"],
         pid=int(said["pid"]),
         version=said["version"],
         started_at=_instant(said["started_at"]),
-        seen_at=seen_at,
+        seen_at=_instant(said["seen_at"]),
         slots=int(said["slots"]),
         jobs=tuple(_in_hand(job) for job in json.loads(said["jobs"])),
         complete=int(said["complete"]),
@@ -92,10 +92,11 @@ def _in_hand(said: Mapping[str, Any]) -> InHand:
     return InHand(**{field.name: said[field.name] for field in fields(InHand) if field.name in said})
 
 
-def _presence(state: str, silent_s: float, next_sign_s: float) -> Presence:
+def _presence(state: str, *, has_sign: bool) -> Presence:
+    """By arq's health check of this worker, which ends with the time on the server: as `arq --check` sees it."""
     if state.startswith("stopped"):
         return Presence.STOPPED
-    if silent_s > max(_LATE_BY * next_sign_s, next_sign_s + 2):
+    if not has_sign:
         return Presence.VANISHED
     return Presence.STOPPING if state.startswith("stopping") else Presence.ALIVE
 

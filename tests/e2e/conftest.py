@@ -33,8 +33,8 @@ class Desk:
     def destination(self) -> Path:
         return self.processes.folder / "orders"
 
-    async def start_worker(self, name: str) -> subprocess.Popen[bytes]:
-        process = self.processes.start("worker", ORDERS_WORKER_NAME=name)
+    async def start_worker(self, name: str, **settings: str) -> subprocess.Popen[bytes]:
+        process = self.processes.start("worker", ORDERS_WORKER_NAME=name, **settings)
         await until(f"{name} is alive", lambda: self.worker(name), deadline_s=90)
         return process
 

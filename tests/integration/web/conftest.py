@@ -92,6 +92,8 @@ class Fleet:
             pipe.hset(keys.worker(name), mapping={field: str(value) for field, value in report.items()})
             pipe.expire(keys.worker(name), 3600)
             pipe.zadd(keys.WORKERS, {name: seen_ms})
+            if silent_s < 9:
+                pipe.psetex(keys.health("arq:queue", name), 60_000, "a sign")
             await pipe.execute()
 
 
