@@ -64,6 +64,13 @@ def test_a_folder_as_promised_is_verified_without_redis(
     assert (outcome.status, outcome.out) == (0, f"{folder}\t2 files, 306 B, verified\n")
 
 
+def test_an_archive_that_is_missing_may_have_been_unpacked(command: Command, folder: Path) -> None:
+    (folder / "manifest.json").write_text(json.dumps({"files": [{"path": "order.zip", "size": 7}]}))
+    outcome = command("verify", str(folder))
+    assert outcome.status == 1
+    assert outcome.out == f"{folder}\torder.zip\tmissing; if it was unpacked here, verify the run by its id\n"
+
+
 def test_each_wrong_file_is_named(command: Command, folder: Path) -> None:
     damage(folder)
     outcome = command("verify", folder.as_uri())
