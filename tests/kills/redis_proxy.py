@@ -14,8 +14,8 @@ from jobs.scripts import script_source
 from tests.kills.fate import Fate
 from tests.kills.pipes import closing, pipe
 
-# What goes on beside a run: when it comes is a matter of timing. Lease renewals, the sweep's reads, health.
-_ASIDE = frozenset({"renew", "lost", "ZRANGE", "HSET"})
+# What goes on beside a run: when it comes is a matter of timing. Lease renewals, what sweep and watcher read, health.
+_ASIDE = frozenset({"renew", "lost", "ZRANGE", "ZMSCORE", "MGET", "HSET"})
 
 
 class RedisConnection:
