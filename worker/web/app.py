@@ -49,7 +49,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
         description="Runs of Planet orders, and the fleet that works on them.",
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's page loads its script from another host, which the content policy forbids
+        docs_url=None,  # ours is among the pages; FastAPI's loads its script from another host
         redoc_url=None,
         redirect_slashes=False,
     )

@@ -22,6 +22,12 @@ async def show_fleet(request: Request, desk: AtDesk, state: InState = None, befo
     )
 
 
+@router.get("/docs")
+async def show_api(request: Request) -> str:
+    """The HTTP API as people read it, made from the OpenAPI document; it loads nothing from elsewhere."""
+    return render("docs.html", request, api=request.app.openapi())
+
+
 @router.get("/runs/{run_id}")
 async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
     """One run's story."""

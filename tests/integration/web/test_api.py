@@ -116,6 +116,17 @@ async def test_an_empty_parameter_counts_as_none(web: httpx.AsyncClient, fleet: 
     assert await read_all(web, before="", state="") == ["R1"]
 
 
+async def test_the_api_is_told_to_people_without_anything_from_elsewhere(web: httpx.AsyncClient) -> None:
+    page = await web.get("/docs")
+    document = (await web.get("/openapi.json")).json()
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for path, operations in document["paths"].items():
+        assert path in page.text
+        assert all(f'id="{operation["operationId"]}"' in page.text for operation in operations.values())
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+
+
 async def test_another_method_is_answered_with_those_there_are(web: httpx.AsyncClient) -> None:
     answer = await web.delete("/v1/runs")
 
