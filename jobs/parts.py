@@ -35,9 +35,15 @@ async def read_parts(store: RunStore, run_id: str) -> list[Run]:
 
 
 async def read_part_ids(store: RunStore, run_id: str) -> list[str]:
-    """The ids of the parts of a request by its run's id, itself the first; also where no record can be read."""
+    """The ids of the parts of a request by its run's id, itself the first; also where its record cannot be read.
+
+    Raises:
+        RunNotFound: there is no such run.
+    """
     with suppress(ResponseError, ValueError):
-        (text,) = await read(store.redis.hmget(keys.run(run_id), ["part_ids"]))
+        state, text = await read(store.redis.hmget(keys.run(run_id), ["state", "part_ids"]))
+        if state is None:
+            raise RunNotFound(run_id)
         return [str(part_id) for part_id in json.loads(text)] if text else [run_id]
     return [run_id]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from jobs import OrderQueue, State
+import pytest
+
+from jobs import OrderQueue, RunNotFound, State
 from planet_sdk import order_request
 from tests.fleet_rig import Fleet
 
@@ -92,3 +94,11 @@ async def test_a_run_that_may_not_take_for_ever_has_a_deadline(fleet: Fleet) -> 
     run = await fleet.queue.submit(REQUEST, deadline=timedelta(hours=6))
 
     assert (await run.status()).deadline_at is not None
+
+
+async def test_a_run_that_is_not_there_is_told_so_whatever_is_asked_of_it(fleet: Fleet) -> None:
+    nobody = fleet.queue.run("nobody")
+
+    for question in (nobody.status, nobody.history, nobody.files, nobody.log):
+        with pytest.raises(RunNotFound):
+            await question()
