@@ -29,6 +29,7 @@ _KNOWN_TOKEN = re.compile(r"\bPLAK[0-9A-Za-z]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]
 _WEBHOOK_SECRET = re.compile(r"(/webhooks/planet/)[^\s\"'<>/?#]+")
 _SIGNS = ("=", "://", "authorization", "basic", "bearer", "api-key", "plak", "eyj", "/webhooks/")  # of all the above
 _SECRET_MIN_CHARACTERS = 6  # a shorter one would blank out ordinary words
+_SHORT = 40  # characters
 
 
 def hide_password(url: str) -> str:
@@ -50,7 +51,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         longest_first = sorted({each for each in secrets if len(each) >= _SECRET_MIN_CHARACTERS}, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        self._name = lru_cache(maxsize=1024)(self.text)  # there are few names, and each line has a dozen of them
+        # Lines of a log have a dozen names each, always the same, and values such as a stage's.
+        self._often = lru_cache(maxsize=1024)(self.text)
 
     def text(self, text: str) -> str:
         """The same text without secrets."""
@@ -73,7 +75,7 @@ class Redactor:
             case None | bool() | int() | float():
                 return value
             case str():
-                return self.text(value)
+                return self._often(value) if len(value) <= _SHORT else self.text(value)
             case Mapping():
                 return self.mapping(value)
             case list() | tuple() | set() | frozenset():
@@ -85,7 +87,7 @@ class Redactor:
 
     def mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
         """The same mapping without secrets."""
-        return {self._name(str(name)): self._named(str(name), value) for name, value in mapping.items()}
+        return {self._often(str(name)): self._named(str(name), value) for name, value in mapping.items()}
 
     def _named(self, name: str, value: Any) -> Any:
         is_plain = value is None or isinstance(value, bool | int | float)  # a count of tokens is no secret
