@@ -35,8 +35,8 @@ class ListUnusable(WorkerError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the server's list of orders neither keeps to last_modified nor sorts by it; orders are read one by one. "
-            "ORDERS_WAIT=poll does so from the start"
+            "the server's list of orders tells no last_modified, or neither keeps to it nor sorts by it; orders are "
+            "read one by one. ORDERS_WAIT=poll does so from the start"
         )
 
 
@@ -80,7 +80,7 @@ class OrderChanges:
             waited_for: how many orders somebody waits for: says how far the very first look reads.
 
         Raises:
-            ListUnusable: the server neither filters nor sorts by the time of the change.
+            ListUnusable: the server tells no times of changes, or neither filters nor sorts by them.
             PlanetError: the list could not be read.
         """
         started_at = monotonic()
@@ -93,9 +93,10 @@ class OrderChanges:
         async with aclosing(self._listed(since, max(_FIRST_LOOK[0], _FIRST_LOOK[1] * waited_for))) as listed:
             async for order, at in listed:
                 is_empty = False
-                is_new = seen is None or at is None or at > seen
-                if at is not None and is_new:
-                    latest = max(latest or at, at)
+                if at is None:
+                    raise ListUnusable
+                is_new = seen is None or at > seen
+                latest = max(latest or at, at)
                 if order_id := valid_id(order):
                     page.append(ListedOrder(order_id, order, is_new))
                 if len(page) == _PAGE:

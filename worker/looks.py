@@ -42,13 +42,13 @@ class Looks:
         stages: gives a look what a stage has at hand.
         parked: the watch list.
         tasks: in which looks by id run; its end is their end.
-        is_listed: says whether Planet's list is to be relied on, so that a look by id is the exception.
+        next_check_s: says when to look again at a run that has been parked for so many seconds.
     """
 
     def __init__(
-        self, stages: StageJobs, parked: ParkedRuns, tasks: asyncio.TaskGroup, is_listed: Callable[[], bool]
+        self, stages: StageJobs, parked: ParkedRuns, tasks: asyncio.TaskGroup, next_check_s: Callable[[float], float]
     ) -> None:
-        self._stages, self._parked, self._tasks, self._is_listed = stages, parked, tasks, is_listed
+        self._stages, self._parked, self._tasks, self._next_check_s = stages, parked, tasks, next_check_s
         self._by = By.watcher(stages.identity.name)
         self._under_way: set[str] = set()
         self._places = {is_urgent: asyncio.Semaphore(_AT_ONCE) for is_urgent in (True, False)}
@@ -121,7 +121,7 @@ class Looks:
             return  # it has moved on since it was due
         outcome = await self._judge(run, order)
         if outcome is None:
-            await self._parked.put_off({due: self._next_check_s(run)})
+            await self._parked.put_off({due: self._check_in_s(run)})
             return
         try:
             await self._stages.store.move(plan_move(run, outcome, self._by))
@@ -136,9 +136,8 @@ class Looks:
         except DestinationError as error:
             return after_failure(run, error, self._stages.policy)
 
-    def _next_check_s(self, run: Run) -> float:
-        now, policy = datetime.now(UTC), self._stages.policy
-        waited_s = (now - run.updated_at).total_seconds()
-        check_in_s = policy.next_check_of_unlisted_s(waited_s) if self._is_listed() else policy.next_check_s(waited_s)
+    def _check_in_s(self, run: Run) -> float:
+        now = datetime.now(UTC)
+        check_in_s = self._next_check_s((now - run.updated_at).total_seconds())
         left_s = until_deadline_s(run, now)
         return min(check_in_s, left_s) if left_s > 0 else check_in_s

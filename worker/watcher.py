@@ -42,6 +42,7 @@ _APART_S = 0.4  # between two lists that hints ask for: less than half of Planet
 _TRUSTED_S = 60.0  # without a list for so long, orders are looked at by id
 _UNUSABLE_S = 600.0  # before the list is tried again
 _BY_ID_EVERY_S = 1.0  # while the list works: a third of Planet's budget at most
+_FEW, _SOON_S = 30, 15.0  # so few parked runs are looked at by id so soon: not every server's list tells the truth
 
 # What a server answers that has no such list, or does not know what is asked of it; anything else may pass.
 _REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
@@ -72,6 +73,7 @@ class Watcher:
         self._trusted_until = 0.0
         self._unusable_until = 0.0
         self._by_id_at = 0.0
+        self._are_few = True
         self._hinted: set[str] = set()
 
     async def run(self) -> None:
@@ -89,7 +91,7 @@ class Watcher:
         if self._uses_list and monotonic() >= self._unusable_until:
             self._trusted_until = monotonic() + _TRUSTED_S  # until it proves otherwise
         async with asyncio.TaskGroup() as tasks:
-            looks = Looks(self._stages, self._parked, tasks, self._is_trusted)
+            looks = Looks(self._stages, self._parked, tasks, self._next_check_s)
             bell = keys.watch_bell(self.store.queue)
             beside = (
                 hear(self.store.redis, bell, on_line=self._rhythm.ask, on_ring=self._take_hint),
@@ -174,6 +176,15 @@ class Watcher:
     def _is_trusted(self) -> bool:
         return monotonic() < self._trusted_until
 
+    def _next_check_s(self, waited_s: float) -> float:
+        """When to look by id again at a run that has been parked for so long."""
+        policy = self._stages.policy
+        if not self._is_trusted():
+            return policy.next_check_s(waited_s)
+        return (
+            max(_SOON_S, policy.next_check_s(waited_s)) if self._are_few else policy.next_check_of_unlisted_s(waited_s)
+        )
+
     # What is due in the watch list
 
     async def _attend(self, looks: Looks) -> None:
@@ -201,9 +212,13 @@ class Watcher:
     async def _put_off(self, looks: Looks, due: Sequence[DueRun]) -> None:
         """Leave the runs to the list; those that it has not shown for long are looked at by id, one now and then."""
         later: dict[DueRun, float] = {}
-        spread_s = 2 * _BY_ID_EVERY_S * await self._parked.count() if due else 0.0
+        parked = await self._parked.count() if due else 0
+        self._are_few = parked <= _FEW
+        spread_s, patience_s = 2 * _BY_ID_EVERY_S * parked, self._stages.policy.max_check_s
+        if self._are_few:
+            patience_s = min(patience_s, _SOON_S)
         for run in due:
-            if (left_s := self._stages.policy.max_check_s - (run.waited_s or 0)) > 0:  # just parked, as a rule
+            if (left_s := patience_s - (run.waited_s or 0)) > 0:  # just parked, as a rule
                 later[run] = left_s
                 self._rhythm.quicken()
             elif monotonic() >= self._by_id_at and looks.start(run):

@@ -74,7 +74,7 @@ async def test_where_the_connection_is_lost_all_askers_hear_of_it(redis: ArqRedi
         away = await connect(proxy.url, retries=0)
         together, add = Together(away), away.register_script(ADD)
         proxy.cut_before.append(add.sha.encode())
-        asked = (together.run(add, keys=["n"], args=[1]) for _ in range(5))
+        asked = (together.run(add, keys=["n"], args=[1]) for _ in range(3))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         await away.aclose()
     assert all(isinstance(answer, RedisConnectionError | OSError) for answer in answers)
