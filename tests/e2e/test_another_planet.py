@@ -27,6 +27,7 @@ from jobs import OrderQueue, State
 from tests.processes import COMMAND, clean_environment
 from tests.stage_rig import request as order_request
 from tests.waiting import until
+from worker.demo.premises import find_free_port
 
 FILES = {"PSScene/scene.tif": b"pixels" * 5_000, "PSScene/scene.json": b"{}"}
 
@@ -109,7 +110,7 @@ async def planet() -> AsyncIterator[PlainPlanet]:
 
 @pytest.fixture
 def tcp_redis(tmp_path: Path) -> Any:
-    with ValkeyServer(data_dir=tmp_path / "redis", persist=True, config={"save": ""}) as server:
+    with ValkeyServer(port=find_free_port(), data_dir=tmp_path / "redis", persist=True, config={"save": ""}) as server:
         yield server.connection_url
 
 

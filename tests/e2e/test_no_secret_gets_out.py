@@ -31,6 +31,7 @@ from tests.integration.s3_server import S3Server
 from tests.processes import COMMAND, Processes, clean_environment
 from tests.stage_rig import request as order_request
 from tests.waiting import until
+from worker.demo.premises import find_free_port
 
 API_KEY = "PLAKplanted0123456789abcdef0123456789"
 LINK_TOKEN = "planted-link-token"
@@ -135,7 +136,7 @@ async def planet() -> AsyncIterator[LeakyPlanet]:
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """A Redis that asks for a password."""
-    with ValkeyServer(data_dir=tmp_path / "redis", persist=True, config={"save": ""}) as server:
+    with ValkeyServer(port=find_free_port(), data_dir=tmp_path / "redis", persist=True, config={"save": ""}) as server:
         Redis.from_url(server.connection_url).config_set("requirepass", PASSWORD)
         yield server.connection_url.replace("://", f"://:{PASSWORD}@")
 

