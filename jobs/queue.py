@@ -89,8 +89,9 @@ class OrderQueue:
 
         A request with more items than an order holds (500) becomes several runs, which the handle tells of as one.
         The run and its first job are written in one transaction. With a `key` the call is idempotent for as long as
-        runs are kept. The very same request, its name included, is not ordered a second time while its run goes on, nor
-        within a week after its end, unless `again` asks for it: the handle is that run's.
+        runs are kept, and another key is another order. Without one, the very same request, its name included, is not
+        ordered a second time while its run goes on, nor within a week after its end, unless `again` asks for it: the
+        handle is that run's.
 
         Raises:
             BadRequest: the request cannot be ordered; nothing was written.

@@ -35,7 +35,8 @@ class Submission:
         deadline: when the run expires if it has not ended by then.
         allow_unknown: let item types and bundles pass that this version does not know; Planet decides.
         callback_url: told of the run's end, if the fleet's settings allow it to be: see docs/batches.md.
-        again: order it even if the very same request was ordered within the last days; otherwise that run is returned.
+        again: without a key, order it even if the very same request was ordered within the last days; otherwise that
+            run is returned. Another key is another order.
     """
 
     request: Mapping[str, Any]
@@ -115,7 +116,8 @@ def _new_run(placed: Placed, request: Mapping[str, Any], shared: Facts) -> NewRu
         facts = {**_facts_of(run_id, request_of_part), **shared, "part_of": run_ids[0]}
         parts.append(NewRun(run_id, facts, fingerprint(facts["request"]), place=placed.place))
     whole = fingerprint(canonical(request) if others else head["request"])
-    return NewRun(run_ids[0], head, whole, key, not placed.submission.again, placed.place, tuple(parts))
+    once = key is None and not placed.submission.again  # another key is another order
+    return NewRun(run_ids[0], head, whole, key, once, placed.place, tuple(parts))
 
 
 def _facts_of(run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@
 --       a run's end the same request is that run, dry = answer, but write nothing}  2.. for each run two: JSON {id, job_id, payload, fingerprint, key = the
 --       producer key or '', flow, once = not if a run has the same request, place = in its batch, more = how many of those behind
 --       it are further parts of its request, fields = {name = text}} and its request
--- Returns for each request 'created', 'known', 'reused' (the key's run has another request) or 'bought' (a run without this
--- key has the same request), and the id of the run, of several parts that of the first: they are written together, or none
+-- Returns for each request 'created', 'known', 'reused' (the key's run has another request) or 'bought' (another
+-- run has the same request), and the id of the run, of several parts that of the first: they are written together, or none
 -- is.
 local shared = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
@@ -80,7 +80,6 @@ local function take_all()
       local same = run.once and shared.same_ms > 0 and find_same(run.fingerprint)
       if same then
         answer, id = 'bought', same
-        if run.key ~= '' and not shared.dry then redis.call('SET', run.key, same, 'PX', shared.job_ms) end
       elseif not shared.dry then
         write(run, ARGV[i + 1])
         for part = i + 2, i + 2 * run.more, 2 do write(cjson.decode(ARGV[part]), ARGV[part + 1]) end

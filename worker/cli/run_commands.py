@@ -64,8 +64,8 @@ def submit(
     A file holds one request, a JSON array of requests, or one request a line (NDJSON). Each is checked before anything
     is enqueued: if one is bad, none goes in, unless --skip-bad is given. Several are a batch: see `batch --help`.
 
-    The very same request, its name included, is not ordered twice within ORDERS_SAME_REQUEST_DAYS: the id of the run
-    that has it is printed, with "ordered before" behind it. --again orders it all the same.
+    Without --key, the very same request, its name included, is not ordered twice within ORDERS_SAME_REQUEST_DAYS: the
+    id of the run that has it is printed, with "ordered before" behind it. --again orders it all the same.
 
     Examples:
       planet-orders submit order.json --key field-7-2026-11

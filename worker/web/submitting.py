@@ -110,8 +110,8 @@ async def submit_run(
 ) -> SubmittedRun:
     """Put one order request into the queue.
 
-    With a key the call may be repeated until it is answered: nothing is bought twice. The very same request is not
-    ordered a second time within some days either, unless `again` asks for it.
+    With a key the call may be repeated until it is answered: nothing is bought twice; another key is another
+    order. Without one, the very same request is not ordered a second time within some days, unless `again` asks for it.
     """
     run = await desk.submit(order.as_submission(chosen_key(order.key, idempotency_key)))
     response.status_code = 201 if run.created else 200
