@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from worker.settings_report import warn_unknown_variables
 T = TypeVar("T")
 
 _RETRIES = 5  # about a second and a half: a person waits, and can repeat the command
+_INSIST_S = 1.0
 _ID_LENGTH = 26  # of a ULID
 _SEARCHED = 10_000  # newest runs among which a shortened id is looked up
 
@@ -92,13 +94,39 @@ def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
         return asyncio.run(_work_connected(settings, url, work))
 
 
-async def _work_connected(settings: Settings, url: str, work: Callable[[Desk], Awaitable[T]]) -> T:
-    redis = await connect(url, queue_name=settings.queue_name, retries=_RETRIES)
-    store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
+@contextmanager
+def _insisting_on_the_end() -> Iterator[None]:
+    """Cancel this task once more, each second, as long as it has not ended after Ctrl-C.
+
+    One cancellation can get lost: before Python 3.12 `asyncio.wait_for`, which redis-py sends with, swallows one that
+    comes in the moment at which what it waits for is done.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    next_look: asyncio.TimerHandle
+
+    def look(was_cancelled: bool) -> None:
+        nonlocal next_look
+        is_cancelled = bool(task and task.cancelling())
+        if task and is_cancelled and was_cancelled:
+            task.uncancel()  # asyncio.run tells Ctrl-C from other ends by there being just one
+            task.cancel()
+        next_look = loop.call_later(_INSIST_S, look, is_cancelled)
+
+    next_look = loop.call_later(_INSIST_S, look, False)
     try:
-        return await work(Desk(settings, redis, OrderQueue(store)))
+        yield
     finally:
-        await redis.aclose()
+        next_look.cancel()
+
+
+async def _work_connected(settings: Settings, url: str, work: Callable[[Desk], Awaitable[T]]) -> T:
+    with _insisting_on_the_end():
+        redis = await connect(url, queue_name=settings.queue_name, retries=_RETRIES)
+        store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
+        try:
+            return await work(Desk(settings, redis, OrderQueue(store)))
+        finally:
+            await redis.aclose()
 
 
 def read_settings() -> Settings:
