@@ -1,15 +1,20 @@
-"""The server's clock, which all times in Redis follow."""
+"""The server's clock, which all times in Redis follow, and this machine's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
 _ASK_EVERY_S = 30.0  # the two clocks part by a few milliseconds at most in this time, unless somebody sets one
+
+
+def now_ms() -> int:
+    """This machine's clock, in milliseconds since 1970."""
+    return round(time() * 1000)
 
 
 class ServerClock:

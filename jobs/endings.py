@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from jobs import keys
 from jobs.callbacks import FUNCTION, Told, callback_payload
+from jobs.clock import now_ms
 from jobs.json_text import to_json
 from jobs.moves import Move
 
@@ -25,14 +25,14 @@ def told_of(move: Move, *, queue: str, job_ms: int) -> dict[str, Any]:
         told["batch"] = {"key": keys.batch(run.batch_id), "runs": keys.batch_runs(run.batch_id), **job}
     if run.callback_url is not None and is_final:
         job_id = f"{FUNCTION}:{run.run_id}:{run.step + 1}"
-        payload = callback_payload(Told.RUN, run.run_id, _now_ms())
+        payload = callback_payload(Told.RUN, run.run_id, now_ms())
         told["callback"] = {"job_id": job_id, "key": keys.job(job_id), "payload": payload}
     return told
 
 
 def batch_job(batch_id: str, *, queue: str, job_ms: int) -> dict[str, Any]:
     """The job that tells of a batch's end, as jobs/lua/batch.lua takes it."""
-    payload = callback_payload(Told.BATCH, batch_id, _now_ms())
+    payload = callback_payload(Told.BATCH, batch_id, now_ms())
     return {"queue": queue, "bell": keys.bell(queue), "prefix": keys.job(""), "ms": job_ms, "payload": payload}
 
 
@@ -44,7 +44,3 @@ async def log_undelivered(redis: ArqRedis, run_id: str, why: str, *, retention_m
         pipe.ltrim(keys.log(run_id), -_MOST_LINES, -1)
         pipe.pexpire(keys.log(run_id), retention_ms)
         await pipe.execute()
-
-
-def _now_ms() -> int:
-    return round(time() * 1000)

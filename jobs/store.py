@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mappin
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import ResponseError
 
 from jobs import keys
+from jobs.clock import now_ms
 from jobs.endings import told_of
 from jobs.errors import Fenced, NoPlace, NotPossible, RunNotFound, UnreadableRun
 from jobs.json_text import to_json
@@ -384,8 +384,3 @@ def _event(event_id: str, fields: Mapping[bytes, bytes]) -> Event | None:
 def ms(duration: timedelta) -> int:
     """A duration in milliseconds."""
     return round(duration.total_seconds() * 1000)
-
-
-def now_ms() -> int:
-    """This machine's clock, in milliseconds since 1970."""
-    return round(time() * 1000)

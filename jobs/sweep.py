@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jobs import keys
+from jobs.clock import now_ms
 from jobs.errors import Fenced, RunNotFound, UnreadableRun
 from jobs.index import PAGE, pages_of
 from jobs.moves import By, Move
 from jobs.run import FINAL_STATES, Run, State
 from jobs.scripts import script
-from jobs.store import RunStore, ms, now_ms
+from jobs.store import RunStore, ms
 
 
 @dataclass(frozen=True, slots=True)

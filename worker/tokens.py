@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobs import keys
+from jobs.store import read
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -47,13 +47,13 @@ async def create_token(redis: ArqRedis, name: str, scopes: Iterable[Scope]) -> s
     """Make a token and return it: this once, since only its digest is kept."""
     text = _PREFIX + secrets.token_urlsafe(32)
     record = {"name": name, "scopes": sorted(set(scopes)), "created_at": datetime.now(UTC).isoformat()}
-    await _answer(redis.hset(keys.TOKENS, _digest(text), json.dumps(record)))
+    await read(redis.hset(keys.TOKENS, _digest(text), json.dumps(record)))
     return text
 
 
 async def list_tokens(redis: ArqRedis) -> list[Token]:
     """Every token, the oldest first."""
-    records = await _answer(redis.hgetall(keys.TOKENS))
+    records = await read(redis.hgetall(keys.TOKENS))
     tokens = [_token(digest.decode(), record) for digest, record in records.items()]
     return sorted(tokens, key=lambda token: (token.created_at, token.id))
 
@@ -62,8 +62,8 @@ async def revoke_token(redis: ArqRedis, token_id: str) -> Token | None:
     """Take a token back, from this moment on; returns it, or None where no token has this id."""
     for token in await list_tokens(redis):
         if token.id == token_id:
-            digests = await _answer(redis.hkeys(keys.TOKENS))
-            await _answer(redis.hdel(keys.TOKENS, *(each for each in digests if each.decode().startswith(token_id))))
+            digests = await read(redis.hkeys(keys.TOKENS))
+            await read(redis.hdel(keys.TOKENS, *(each for each in digests if each.decode().startswith(token_id))))
             return token
     return None
 
@@ -71,7 +71,7 @@ async def revoke_token(redis: ArqRedis, token_id: str) -> Token | None:
 async def find_token(redis: ArqRedis, text: str) -> Token | None:
     """The token that somebody shows, if there is one."""
     digest = _digest(text)
-    record = await _answer(redis.hget(keys.TOKENS, digest))
+    record = await read(redis.hget(keys.TOKENS, digest))
     return _token(digest, record) if record else None
 
 
@@ -85,12 +85,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()
 
 
-def _token(digest: str, record: bytes) -> Token:
+def _token(digest: str, record: str | bytes) -> Token:
     said = json.loads(record)
     scopes = frozenset(scope for scope in Scope if scope in said["scopes"])
     return Token(digest[:12], said["name"], scopes, datetime.fromisoformat(said["created_at"]))
-
-
-async def _answer(answer: Any) -> Any:
-    """Await what redis-py types as perhaps awaitable."""
-    return await answer if isawaitable(answer) else answer
