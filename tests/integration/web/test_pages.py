@@ -45,6 +45,21 @@ async def test_without_workers_the_fleet_is_down_and_the_page_says_what_to_do(we
     assert "start one with <code>planet-orders worker</code>" in answer.text
 
 
+@pytest.mark.parametrize(("path", "place"), [("/", "Fleet"), (f"/runs/{RUN_ID}", "Runs"), ("/docs", "API")])
+async def test_every_page_has_the_same_frame_and_says_where_it_stands(
+    web: httpx.AsyncClient, fleet: Fleet, path: str, place: str
+) -> None:
+    await fleet.submit(RUN_ID)
+
+    text = (await web.get(path)).text
+
+    places = re.findall(r'<li><a href="(/[a-z]*)"( aria-current="page")?>(\w+)</a></li>', text)
+    assert [name for _, _, name in places] == ["Fleet", "Runs", "Batches", "Failures", "Submit", "API"]
+    assert [name for _, is_here, name in places if is_here] == [place]
+    assert "/static/page.js" in text
+    assert "/static/act.js" in text
+
+
 async def test_a_vanished_worker_is_named(web: httpx.AsyncClient, fleet: Fleet) -> None:
     await fleet.report_worker("w1")
     await fleet.report_worker("w2", silent_s=60)

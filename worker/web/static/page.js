@@ -1,12 +1,20 @@
-// Keeps the page live: fetches it again and changes only what differs, so that focus, selection, scroll position and
-// opened details stay. Without this script the page reloads itself (see <noscript>).
+// Keeps the page live: fetches it again when the fleet's events say that something moved, and now and then besides, and
+// changes only what differs, so that focus, selection, scroll position and opened details stay. What stands in an element
+// with `data-keep` is the reader's own. Without this script the page reloads itself (see <noscript>).
 "use strict";
 
-let refreshSeconds = Number(document.body.dataset.refreshS);
+const COALESCE_MS = 1000; // at most one fetch in this time, however much moves
+const UNHEARD_MS = 2000; // between fetches while there are no events: a proxy may hold them back
+const LONGEST_MS = 30000; // between two tries to reach a web process that does not answer
+
+const slowBeatMs = Number(document.body.dataset.refreshS) * 1000; // ages grow and workers die without an event
+const eventsUrl = document.body.dataset.events;
 const pauseButton = document.getElementById("pause");
 const lostNotice = document.getElementById("lost");
-let paused = false;
-let timer;
+let isPaused = false;
+let failures = 0; // fetches in a row that were not answered
+
+// The page's content, made the same as a fresh one.
 
 function isSameKind(old, fresh) {
   return old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && (old.id || "") === (fresh.id || "");
@@ -17,6 +25,7 @@ function updateNode(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
+  if ("keep" in old.dataset) return;
   for (const { name } of [...old.attributes]) {
     const isOpenedByReader = name === "open" && old.nodeName === "DETAILS";
     if (!fresh.hasAttribute(name) && !isOpenedByReader) old.removeAttribute(name);
@@ -55,7 +64,17 @@ function removeAndStep(node) {
   return next;
 }
 
+// When it is fetched.
+
+let timer = 0;
+let dueAt = Infinity;
+let fetchedAt = performance.now();
+let isFetching = false;
+
 async function refresh() {
+  dueAt = Infinity;
+  isFetching = true;
+  fetchedAt = performance.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -63,26 +82,100 @@ async function refresh() {
     if (!main) throw new Error("the answer is no page of ours");
     updateNode(document.querySelector("main"), main);
     document.title = fresh.title;
-    refreshSeconds = Number(fresh.body.dataset.refreshS) || refreshSeconds;
-    lostNotice.hidden = true;
+    failures = 0;
+    lostNotice.textContent = "";
   } catch {
-    lostNotice.hidden = false;
+    failures += 1;
+    if (!isStill()) lostNotice.textContent = "The web process does not answer; what you see is old.";
   }
-  plan();
+  isFetching = false;
+  const at = Math.min(dueAt, nextBeat());
+  dueAt = Infinity;
+  planAt(at);
 }
 
-function plan() {
+function nextBeat() {
+  if (failures) return performance.now() + backOffMs(failures);
+  return fetchedAt + (isHeard ? slowBeatMs : Math.min(UNHEARD_MS, slowBeatMs));
+}
+
+function backOffMs(times) {
+  return Math.min(LONGEST_MS, COALESCE_MS * 2 ** times) * (0.5 + Math.random() / 2);
+}
+
+// Fetch at this time, if it is not to be sooner already.
+function planAt(at) {
+  if (isStill() || at >= dueAt) return;
+  dueAt = at;
   clearTimeout(timer);
-  if (!paused && !document.hidden) timer = setTimeout(refresh, refreshSeconds * 1000);
+  if (!isFetching) timer = setTimeout(refresh, Math.max(0, at - performance.now())); // else its end plans the next
 }
 
-if (refreshSeconds > 0) {
+function refreshSoon() {
+  if (!failures) planAt(fetchedAt + COALESCE_MS);
+}
+
+function isStill() {
+  return isPaused || document.hidden;
+}
+
+// The fleet's events.
+
+let source = null;
+let isHeard = false;
+let listenTimer = 0;
+let refusals = 0; // streams in a row that could not be had
+
+function listen() {
+  clearTimeout(listenTimer);
+  if (source || !eventsUrl || isStill()) return;
+  source = new EventSource(eventsUrl);
+  source.addEventListener("move", refreshSoon);
+  source.addEventListener("open", () => {
+    isHeard = true;
+    refusals = 0;
+    planAt(failures ? performance.now() : fetchedAt + COALESCE_MS); // something may have moved unheard
+  });
+  source.addEventListener("error", (event) => {
+    isHeard = false;
+    refreshSoon();
+    if (event.target.readyState !== EventSource.CLOSED) return; // the browser comes back by itself
+    stopListening();
+    refusals += 1;
+    listenTimer = setTimeout(listen, backOffMs(refusals));
+  });
+}
+
+function stopListening() {
+  source?.close();
+  source = null;
+  isHeard = false;
+}
+
+// Live as long as somebody looks.
+function followReader() {
+  if (isStill()) {
+    clearTimeout(timer);
+    clearTimeout(listenTimer);
+    dueAt = Infinity;
+    stopListening();
+  } else {
+    listen();
+    planAt(performance.now());
+  }
+}
+
+if (slowBeatMs > 0) {
   pauseButton.hidden = false;
   pauseButton.addEventListener("click", () => {
-    paused = !paused;
-    pauseButton.setAttribute("aria-pressed", String(paused));
-    plan();
+    isPaused = !isPaused;
+    pauseButton.setAttribute("aria-pressed", String(isPaused));
+    followReader();
   });
-  document.addEventListener("visibilitychange", plan);
-  plan();
+  document.addEventListener("visibilitychange", followReader);
+  document.addEventListener("acted", () => planAt(performance.now()));
+  window.addEventListener("pagehide", stopListening);
+  window.addEventListener("pageshow", (event) => event.persisted && followReader());
+  listen();
+  planAt(nextBeat());
 }
