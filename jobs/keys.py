@@ -30,6 +30,7 @@
     orders:poison                  zset    permanent, 1,000 ids; by last time  whoever sets something aside
     orders:poison:{id}             hash    30 days after its last time         whoever sets something aside
     orders:left:{id}               string  an hour after its last time         a worker that is older than the job
+    orders:tally                   hash    permanent; bounded sums of metrics  worker/tally.py
     orders:workers                 zset    permanent; worker by last sign      health
     orders:worker:{name}           hash    a day after its last sign           health
     orders:disk:{sha256 of a url}  string  a week after the last start         start-up of a worker
@@ -44,7 +45,7 @@
     {queue}:watch-bell             pub/sub channel: run_id                     hint
 
 Times are milliseconds since 1970, on the server's clock; ranks in line are below 0 (jobs/lua/line.lua).
-"permanent" keys hold ids only, which their writers remove.
+"permanent" keys hold ids only, which their writers remove; but for the sums of metrics, of bounded number.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ CHANGES = f"{PREFIX}:changes"
 EVENTS = f"{PREFIX}:events"
 TOKENS = f"{PREFIX}:tokens"
 POISON = f"{PREFIX}:poison"
+TALLY = f"{PREFIX}:tally"
 WORKERS = f"{PREFIX}:workers"
 LINE = f"{PREFIX}:line"
 FULL = f"{PREFIX}:full"
@@ -76,7 +78,7 @@ FLEET = f"{PREFIX}:fleet"
 SERVER = f"{PREFIX}:server"
 ABORTS = abort_jobs_ss
 
-PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, TOKENS, POISON, WORKERS, LINE, FLEET, SERVER, ABORTS})
+PERMANENT = frozenset({RUNS, WATCH, BATCHES, EVENTS, TOKENS, POISON, TALLY, WORKERS, LINE, FLEET, SERVER, ABORTS})
 """Keys without a lifetime, besides queues, the state indexes and the disk marks."""
 
 

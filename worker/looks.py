@@ -123,11 +123,14 @@ class Looks:
         if outcome is None:
             await self._parked.put_off({due: self._check_in_s(run)})
             return
+        move = plan_move(run, outcome, self._by)
         try:
-            await self._stages.store.move(plan_move(run, outcome, self._by))
+            await self._stages.store.move(move)
         except Fenced as error:
             log.info("parked run was moved by another", why=error.why)
         else:
+            self._stages.tally.spent(run.stage, outcome, (datetime.now(UTC) - run.updated_at).total_seconds())
+            self._stages.tally.moved(move)
             log.info("parked run moved", order_id=run.order_id, reason=outcome.reason)
 
     async def _judge(self, run: Run, order: Mapping[str, Any] | None) -> Outcome | None:

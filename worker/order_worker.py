@@ -101,7 +101,7 @@ class OrderWorker(Worker):
             health_interval_s=health_interval_s,
         )
         if stage_jobs:
-            stage_jobs.pulse, stage_jobs.successor = self.pulse, self
+            stage_jobs.pulse, stage_jobs.successor, self.pulse.tally = self.pulse, self, stage_jobs.tally
         self._lease_s = lease_s
         self._going_on: set[asyncio.Task[Any] | None] = set()
         self._wake = asyncio.Event()
@@ -314,6 +314,7 @@ class OrderWorker(Worker):
 
     def on_lost(self, job_ids: list[str]) -> None:
         """Another worker has these jobs: stop working on them."""
+        self.pulse.tally.add("leases_lost", by=len(job_ids))
         for job_id in job_ids:
             log.warning("lease lost, job given up", job_id=job_id)
             self.pulse.release(job_id)

@@ -27,6 +27,7 @@ from planet_sdk._version import __version__
 from worker.claims import MOST_AT_ONCE, script_source
 from worker.identity import Identity
 from worker.moment import Moment
+from worker.tally import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,7 @@ class Pulse:
             slots,
         )
         self._lease_s, self._health_interval_s, self._max_block_s = lease_s, health_interval_s, max_block_s
+        self.tally = Tally()  # handed over with each report
         self._started_at = datetime.now(UTC)
         self._in_hand: dict[str, InHand] = {}
         self._leased: dict[str, Moment] = {}  # when the lease that each job in hand has now was asked for
@@ -245,6 +247,7 @@ class Pulse:
             self._tidy_due = monotonic() + _TIDY_EVERY_S
         elif is_new:  # the server has forgotten the key, and its lifetime with it
             self._tidy_due = self._health_due = 0.0
+        self.tally.hand_over(redis, self._identity.name, self._identity.boot)
 
     def _report_the_end(self, redis: Redis) -> None:
         try:
@@ -254,6 +257,7 @@ class Pulse:
                 pipe.pexpire(me, _REMEMBERED_MS)
                 pipe.delete(keys.health(self._queue, self._identity.name))
                 pipe.execute()
+            self.tally.hand_over(redis, self._identity.name, self._identity.boot)
         except (RedisError, OSError):
             log.warning("end of worker not reported, Redis is away")
 

@@ -29,11 +29,13 @@ from worker.connection import lifetimes_of
 from worker.errors import AnotherFleet
 from worker.hosts import Disks
 from worker.identity import Identity
+from worker.metered import MeteredLimiter
 from worker.order_worker import OrderWorker
 from worker.origins import read_origins
 from worker.settings import Settings
 from worker.stage_jobs import StageJobs
 from worker.staging import clear_staging
+from worker.tally import Tally
 from worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -58,9 +60,10 @@ def run_worker(settings: Settings, redis_url: str) -> int:
 async def _serve(settings: Settings, redis_url: str) -> int:
     auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else default_auth()
     redis = await _connect_patiently(redis_url, settings.queue_name)
-    async with open_session(settings, auth, redis_url) as session:
+    tally = Tally()
+    async with open_session(settings, auth, redis_url, tally) as session:
         disks = Disks(redis)
-        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks)
+        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks, tally)
         await _look_around_patiently(settings, watcher.store, disks)
         log.info("worker starting", planet=settings.api_url, destination=settings.destination)
         loop = asyncio.get_running_loop()
@@ -78,8 +81,10 @@ async def _serve(settings: Settings, redis_url: str) -> int:
 
 
 @asynccontextmanager
-async def open_session(settings: Settings, auth: AuthType, redis_url: str) -> AsyncIterator[Session]:
-    """The one Session of this process, which keeps to the request budget of the fleet."""
+async def open_session(
+    settings: Settings, auth: AuthType, redis_url: str, tally: Tally | None = None
+) -> AsyncIterator[Session]:
+    """The one Session of this process, which keeps to the request budget of the fleet, and counts its requests."""
     # A connection of its own, which soon gives up: a request is not to wait for a Redis that is away.
     async with await _connect_patiently(redis_url, settings.queue_name, _BUDGET_RETRIES) as redis:
         limiter = FleetLimiter(
@@ -89,7 +94,12 @@ async def open_session(settings: Settings, auth: AuthType, redis_url: str) -> As
             rates=read_rates(settings.rates or ""),
             max_bodies=settings.downloads_per_fleet or 0,
         )
-        session = Session(auth, limiter=limiter, base_url=settings.api_url, max_transfers=settings.downloads_per_worker)
+        session = Session(
+            auth,
+            limiter=MeteredLimiter(limiter, tally or Tally()),
+            base_url=settings.api_url,
+            max_transfers=settings.downloads_per_worker,
+        )
         try:
             async with session:
                 yield session
@@ -98,7 +108,12 @@ async def open_session(settings: Settings, auth: AuthType, redis_url: str) -> As
 
 
 def assemble(
-    settings: Settings, redis_url: str, redis: ArqRedis, orders: OrdersClient, disks: Disks | None = None
+    settings: Settings,
+    redis_url: str,
+    redis: ArqRedis,
+    orders: OrdersClient,
+    disks: Disks | None = None,
+    tally: Tally | None = None,
 ) -> tuple[OrderWorker, Watcher]:
     """The worker of these settings, and the watcher to run beside it; nothing is started."""
     identity = Identity(settings.worker_name)
@@ -114,6 +129,7 @@ def assemble(
         staging=settings.data_dir / "staging",
         policy=policy_of(settings),
         webhook_url=settings.webhook_url,
+        tally=tally or Tally(),
     )
     worker = OrderWorker(
         [callbacks.function()],

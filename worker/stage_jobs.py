@@ -40,6 +40,7 @@ from worker.log_tail import Tail, as_lines, collect_lines
 from worker.moment import Moment
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
+from worker.tally import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +58,12 @@ class _Notebook:
     store: RunStore
     run: Run
     by: By
+    tally: Tally
 
     async def note(self, facts: Facts, files: Mapping[str, FileRecord] | None = None) -> None:
         await self.store.note(self.run, self.by, facts, files)
+        if files and self.run.stage is Stage.DOWNLOAD:
+            self.tally.kept(files)
 
     async def files(self) -> list[FileRecord]:
         return await self.store.files(self.run.run_id)
@@ -93,6 +97,7 @@ class StageJobs:
     room: Room = field(default_factory=Room)
     pulse: Pulse | None = None
     successor: Successor | None = None
+    tally: Tally = field(default_factory=Tally)
     _open: Callable[[str], Destination] = field(default_factory=lambda: lru_cache(maxsize=64)(open_destination))
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
@@ -125,7 +130,7 @@ class StageJobs:
         return StageContext(
             orders=self.orders,
             destination=self._open(run.destination or self.destination),
-            notebook=_Notebook(self.store, run, by),
+            notebook=_Notebook(self.store, run, by, self.tally),
             staging=self.staging,
             policy=self.policy,
             webhook_url=self.webhook_url,
@@ -184,17 +189,19 @@ class StageJobs:
             in_hand.stage = run.stage.value
         outcome = await self._run_or_cancel(run, job_id)
         move = plan_move(run, outcome, self.by)
+        seconds = monotonic() - started
         log.info(
             "stage ended",
             outcome=type(outcome).__name__.lower(),
             state=move.state.value,
             reason=outcome.reason,
             tries=run.tries,
-            seconds=round(monotonic() - started, 3),
+            seconds=round(seconds, 3),
             **{name: move.facts[name] for name in ("order_id", "bytes_done") if name in move.facts},
         )
-        has_failed = isinstance(outcome, Again | Finish) and outcome.failure is not None
-        self._moves[job_id] = replace(move, log=as_lines(tail)) if has_failed else move
+        failure = outcome.failure if isinstance(outcome, Again | Finish) else None
+        self.tally.stage_ended(run, outcome, failure, seconds)
+        self._moves[job_id] = replace(move, log=as_lines(tail)) if failure else move
         return {"outcome": type(outcome).__name__.lower(), "state": move.state.value, "reason": outcome.reason}
 
     async def _run_or_cancel(self, run: Run, job_id: str) -> Outcome:
@@ -242,7 +249,9 @@ class StageJobs:
             run = await with_patience(partial(self.store.move, move), move.run.job_id or "")
         except Fenced as error:
             log.warning("commit refused, another worker has the job", job_id=move.run.job_id, why=error.why)
+            self.tally.add("commits_refused")
             return
+        self.tally.moved(move)
         if run and self.successor:
             await self.successor.take_on(run, asked)
 

@@ -149,6 +149,7 @@ class Watcher:
         except (PlanetError, ListUnusable) as error:
             self._bear_with_list(error)
             return
+        self._stages.tally.list_read()
         self._trusted_until = monotonic() + _TRUSTED_S
         if has_changed:
             self._rhythm.quicken()
