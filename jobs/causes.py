@@ -147,8 +147,12 @@ class Groups:
     def __init__(self) -> None:
         self._groups: dict[Cause, CauseGroup] = {}
 
-    def add(self, run_id: str, at: datetime, cause: Cause, message: str) -> None:
-        """Count one run that ended at this time; `message` is its own, as it was."""
+    def add(self, run_id: str, at: datetime, cause: Cause, message: str) -> Cause:
+        """Count one run that ended at this time; `message` is its own, as it was.
+
+        Returns:
+            Under which cause it was counted.
+        """
         if cause not in self._groups and len(self._groups) >= _MAX_GROUPS:
             cause = Cause(cause.state, cause.kind, cause.type, cause.stage, _ANY)  # a coarser one
         group = self._groups.setdefault(cause, CauseGroup(cause, 0, at, at, run_id, message))
@@ -156,6 +160,7 @@ class Groups:
         group.first_at = min(group.first_at, at)
         if at >= group.last_at:
             group.last_at, group.example, group.message = at, run_id, message
+        return cause
 
     def most_frequent_first(self) -> list[CauseGroup]:
         """The groups there are."""

@@ -100,22 +100,25 @@ async def find_page(
 
 async def _places(redis: ArqRedis, index: str, size: int, before: Cursor | None) -> AsyncIterator[list[Cursor]]:
     """The places of an index, newest first, some at a time."""
-    while True:
-        newest, tied = "+inf", 0
-        if before is not None:
-            newest = str(before.at_ms)
-            tied = await redis.zcount(index, before.at_ms, before.at_ms)
-        # Runs of one millisecond come in the order of their ids, the last id first, and all of them are read again.
-        found = await redis.zrevrangebyscore(index, newest, "-inf", start=0, num=size + tied, withscores=True)
-        places = [Cursor(int(score), run_id.decode()) for run_id, score in found]
-        if before is not None:
-            places = [place for place in places if (place.at_ms, place.run_id) < (before.at_ms, before.run_id)]
-        if not places:
-            return
+    while places := await read_places(redis, index, size, before):
         yield places
-        if len(found) < size + tied:
+        if len(places) < size:
             return
         before = places[-1]
+
+
+async def read_places(redis: ArqRedis, index: str, size: int, before: Cursor | None) -> list[Cursor]:
+    """The next places of an index behind a cursor, newest first: at least `size` of them, unless it has no more."""
+    newest, tied = "+inf", 0
+    if before is not None:
+        newest = str(before.at_ms)
+        tied = await redis.zcount(index, before.at_ms, before.at_ms)
+    # Runs of one millisecond come in the order of their ids, the last id first, and all of them are read again.
+    found = await redis.zrevrangebyscore(index, newest, "-inf", start=0, num=size + tied, withscores=True)
+    places = [Cursor(int(score), run_id.decode()) for run_id, score in found]
+    if before is None:
+        return places
+    return [place for place in places if (place.at_ms, place.run_id) < (before.at_ms, before.run_id)]
 
 
 async def _match(redis: ArqRedis, places: Sequence[Cursor], asked: dict[str, bytes]) -> list[bool]:

@@ -169,5 +169,5 @@ def _is_for_programs(request: Request) -> bool:
     path, accept = request.scope["path"], request.headers.get("accept", "")
     if path.startswith("/v1/"):
         return True
-    is_page = path == "/" or path.startswith("/runs/")
+    is_page = path in {"/", "/failures"} or path.startswith("/runs/")
     return "text/html" not in accept and ("json" in accept or not is_page)

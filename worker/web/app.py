@@ -13,7 +13,7 @@ from jobs.redaction import Redactor
 from planet_sdk._version import __version__
 from worker.connection import lifetimes_of
 from worker.settings import Settings
-from worker.web import api, batches, events, pages, probes, submitting, webhook
+from worker.web import api, batches, events, failures, pages, probes, submitting, webhook
 from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
@@ -65,6 +65,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.include_router(api.router)
     app.include_router(submitting.router)
     app.include_router(batches.router)
+    app.include_router(failures.router)
     app.include_router(events.router)
     app.include_router(webhook.router)
     app.include_router(pages.router)

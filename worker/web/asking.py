@@ -33,6 +33,12 @@ def _cursor(
     return Cursor.parse(before) if before else None
 
 
+def caller_of(request: Request) -> str:
+    """Whom the history of a run names for what is done here: whose token it is."""
+    name: str = request.scope.get("caller") or "the HTTP API"
+    return name
+
+
 AtDesk = Annotated[Desk, Depends(_desk)]
 InState = Annotated[
     State | None, BeforeValidator(lambda text: text or None), Query(description="Only runs in this state.")

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs import Batch, BatchSummary, OrderQueue, RunHandle, Submission, keys
+from jobs.abreast import abreast
+from jobs.errors import NotPossible, RunNotFound, UnreadableRun
 from jobs.intake import Answer
 from jobs.listing import Cursor, Wanted, find_page
+from jobs.newest_failures import FailureLook, Found, find_failures, group_newest_failures
 from jobs.redaction import Redactor
 from jobs.run import Run, State
 from jobs.store import RunStore
@@ -19,6 +22,7 @@ from worker.web.verdict import Backlog, Verdict, judge
 from worker.web.views import LogLines, RunDetail, RunPage, RunSummary, tell_run
 
 _RECENT_MS = 3_600_000
+_RETRIED_AT_ONCE = 10  # each takes three or four round trips
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,30 @@ class Desk:
         """Let an ended run go on; raises as OrderQueue.retry."""
         run = await self._link.ask(lambda store: OrderQueue(store).retry(run_id, rebuy=rebuy, by=by))
         return RunSummary.of(run, self.redactor)
+
+    async def look_at_failures(self) -> FailureLook:
+        """The newest failures by cause."""
+        return await self._link.ask(lambda store: group_newest_failures(store.redis))
+
+    async def find_failures(self, cause_id: str, limit: int, before: Cursor | None) -> Found:
+        """Runs that failed for one cause, the newest first."""
+        return await self._link.ask(lambda store: find_failures(store.redis, cause_id, limit, before))
+
+    async def retry_each(self, run_ids: Sequence[str], *, by: str) -> dict[str, str]:
+        """Let these runs go on, each where it ended; returns for which of them that is not possible, and why."""
+        refused: dict[str, str] = {}
+
+        async def retry(store: RunStore, run_id: str) -> None:
+            try:
+                await OrderQueue(store).retry(run_id, by=by)
+            except (NotPossible, RunNotFound, UnreadableRun) as error:
+                refused[run_id] = str(error)
+
+        async def retry_all(store: RunStore) -> None:
+            await abreast(lambda run_id: retry(store, run_id), run_ids, _RETRIED_AT_ONCE)
+
+        await self._link.hand_in(retry_all)
+        return refused
 
     async def hint_order(self, order_id: str) -> bool:
         """Have an order looked at soon; False where no parked run waits for it."""

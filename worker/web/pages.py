@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from jobs.run import State
+from jobs.listing import Cursor
+from jobs.run import State, to_ms
 from worker.web.asking import PAGE, AtDesk, Before, InState
+from worker.web.failures import Failures
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
 
@@ -20,6 +22,15 @@ async def show_fleet(request: Request, desk: AtDesk, state: InState = None, befo
     return render(
         "fleet.html", request, view=overview, now=overview.now, state=state, before=before, states=list(State)
     )
+
+
+@router.get("/failures")
+async def show_failures(request: Request, desk: AtDesk) -> str:
+    """What failed, by cause, with a button that retries all of one."""
+    view = Failures.of(await desk.look_at_failures(), desk.redactor)
+    # What fails again while a group is retried is newer than what was shown, and stays.
+    befores = {cause.cause: Cursor(to_ms(cause.last_at) + 1) for cause in view.causes}
+    return render("failures.html", request, view=view, befores=befores)
 
 
 @router.get("/docs")

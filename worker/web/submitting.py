@@ -11,7 +11,7 @@ from jobs.errors import BadRequest, Problem
 from jobs.handles import RunHandle
 from jobs.line import Priority
 from jobs.submission import Submission
-from worker.web.asking import AtDesk
+from worker.web.asking import AtDesk, caller_of
 from worker.web.problems import BAD_BODY, NOT_POSSIBLE, REFUSED, UNKNOWN_RUN, problem
 from worker.web.views import RunSummary
 
@@ -125,7 +125,7 @@ async def cancel_run(request: Request, desk: AtDesk, run_id: str) -> RunSummary:
 
     A run that a worker has in hand is cancelled within seconds: until then `cancel_requested` is true.
     """
-    return await desk.cancel(run_id, by=_caller(request))
+    return await desk.cancel(run_id, by=caller_of(request))
 
 
 @router.post("/runs/{run_id}/retry", operation_id="retry_run", responses={**UNKNOWN_RUN, **NOT_POSSIBLE})
@@ -136,7 +136,7 @@ async def retry_run(
     rebuy: Annotated[bool, Query(description="Place a new order, which Planet bills anew.")] = False,
 ) -> RunSummary:
     """Let an ended run go on from the stage it ended in; nothing is bought again unless `rebuy` asks for it."""
-    return await desk.retry(run_id, rebuy=rebuy, by=_caller(request))
+    return await desk.retry(run_id, rebuy=rebuy, by=caller_of(request))
 
 
 def chosen_key(field: str | None, header: str | None) -> str | None:
@@ -144,9 +144,3 @@ def chosen_key(field: str | None, header: str | None) -> str | None:
     if field and header and field != header:
         raise BadRequest([Problem("key", "it is not that of the Idempotency-Key header; leave one of them out")])
     return field or header
-
-
-def _caller(request: Request) -> str:
-    """Whom the history of a run names: whose token it is."""
-    name: str = request.scope.get("caller") or "the HTTP API"
-    return name

@@ -45,7 +45,9 @@ async def test_without_workers_the_fleet_is_down_and_the_page_says_what_to_do(we
     assert "start one with <code>planet-orders worker</code>" in answer.text
 
 
-@pytest.mark.parametrize(("path", "place"), [("/", "Fleet"), (f"/runs/{RUN_ID}", "Runs"), ("/docs", "API")])
+@pytest.mark.parametrize(
+    ("path", "place"), [("/", "Fleet"), (f"/runs/{RUN_ID}", "Runs"), ("/failures", "Failures"), ("/docs", "API")]
+)
 async def test_every_page_has_the_same_frame_and_says_where_it_stands(
     web: httpx.AsyncClient, fleet: Fleet, path: str, place: str
 ) -> None:

@@ -96,7 +96,7 @@ async function refresh() {
 
 function nextBeat() {
   if (failures) return performance.now() + backOffMs(failures);
-  return fetchedAt + (isHeard ? slowBeatMs : Math.min(UNHEARD_MS, slowBeatMs));
+  return fetchedAt + (isHeard || !eventsUrl ? slowBeatMs : Math.min(UNHEARD_MS, slowBeatMs));
 }
 
 function backOffMs(times) {
