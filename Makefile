@@ -14,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit chaos restarts kills docs demo lock clean
+.PHONY: help setup test lint format types unit chaos restarts kills schema docs demo lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ restarts: $(READY)  ## restart Valkey twenty times under load, and see that no w
 
 kills: setup  ## kill a worker at each call of a run, one after another, and hold every outcome against the promise
 	@KILLS=all $(BIN)/pytest tests/kills --quiet --capture=no
+
+schema: setup  ## hold the HTTP API against its OpenAPI document with thousands of requests
+	@SCHEMA_EXAMPLES=300 $(BIN)/pytest tests/integration/web/test_document.py --numprocesses 2 --dist load --timeout 900
 
 docs: $(READY)  ## write docs/reference from the docstrings
 	$(BIN)/python docs/make_reference.py

@@ -13,7 +13,7 @@ from jobs.run import Run, State, to_ms
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-_CURSOR = re.compile(r"([0-9]{1,15})(?:-([0-9A-Za-z_.:-]{1,64}))?")
+CURSOR_PATTERN = r"([0-9]{1,15})(?:-([0-9A-Za-z_.:-]{1,64}))?"
 _AT_ONCE = 500  # runs whose producer and batch are looked at in one round trip
 _LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and nobody waits
 
@@ -35,7 +35,7 @@ class Cursor:
         Raises:
             ValueError: it is no cursor.
         """
-        match = _CURSOR.fullmatch(text)
+        match = re.fullmatch(CURSOR_PATTERN, text)
         if match is None:
             raise ValueError("it is no cursor; take it from `next` of the page before")
         return cls(int(match[1]), match[2] or "")

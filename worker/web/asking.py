@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BeforeValidator
 
-from jobs.listing import Cursor
+from jobs.listing import CURSOR_PATTERN, Cursor
 from jobs.run import State
 from worker.web.desk import Desk
 
 PAGE = 50
 PAGE_MAX = 500
+
+_CURSOR_OR_NOTHING: dict[str, Any] = {"pattern": f"^({CURSOR_PATTERN})?$"}
 
 
 def _desk(request: Request) -> Desk:
@@ -27,9 +29,13 @@ def _checked(cursor: str | None) -> str | None:
 
 
 def _cursor(
-    before: Annotated[str | None, BeforeValidator(lambda text: text or None), AfterValidator(_checked), Query()] = None,
+    before: Annotated[
+        str | None,
+        BeforeValidator(lambda text: text or None),
+        AfterValidator(_checked),
+        Query(description="Where to go on: `next` of the page before.", json_schema_extra=_CURSOR_OR_NOTHING),
+    ] = None,
 ) -> Cursor | None:
-    """Where to go on: `next` of the page before."""
     return Cursor.parse(before) if before else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from jobs.errors import BadRequest, Problem
 from jobs.handles import RunHandle
@@ -27,6 +27,21 @@ Key = Annotated[
 ]
 
 
+_SCENES = {
+    "item_ids": {"type": "array", "items": {"type": "string"}},
+    "item_type": {"type": "string"},
+    "product_bundle": {"type": "string"},
+}
+# Read as any object, so that all that is wrong with a request is told at once, by jobs.request.
+_Product = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "title": "Product", "properties": _SCENES})]
+_EXAMPLE: dict[str, Any] = {
+    "name": "field 7",
+    "products": [
+        {"item_ids": ["20220605_124027_64_242b"], "item_type": "PSScene", "product_bundle": "analytic_udm2"},
+    ],
+}
+
+
 class OrderRequest(BaseModel):
     """An order request as Planet takes it, and with it what is for this fleet.
 
@@ -34,10 +49,10 @@ class OrderRequest(BaseModel):
     `name` and `products`; they are checked as a whole before anything is written.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str = Field(description="By which people recognise the order.", min_length=1, max_length=200)
-    products: list[dict[str, Any]] = Field(
+    products: list[_Product] = Field(
         description="What is ordered: objects with `item_ids`, `item_type` and `product_bundle`.", min_length=1
     )
     key: Key | None = None
