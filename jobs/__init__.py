@@ -3,6 +3,7 @@
 from jobs.batch import Batch
 from jobs.batch_handle import BatchHandle
 from jobs.batch_summary import BatchSummary
+from jobs.blocking import BlockingBatchHandle, BlockingOrderQueue, BlockingRunHandle
 from jobs.callbacks import verify_callback
 from jobs.errors import (
     BadRequest,
@@ -37,6 +38,9 @@ __all__ = [
     "BatchNotFound",
     "BatchSummary",
     "BatchTimeout",
+    "BlockingBatchHandle",
+    "BlockingOrderQueue",
+    "BlockingRunHandle",
     "DestinationError",
     "EmbeddedUnavailable",
     "Event",

@@ -34,6 +34,17 @@ from jobs.submission import Placed, Submission, as_submission, callback_address,
 _CANCELLED_AT_ONCE = 20  # runs of a batch, each of which takes two or three round trips
 
 
+def join_embedded(url: str | None, data_dir: Path | None) -> EmbeddedValkey | None:
+    """The private Valkey of the data folder, if neither `url` nor `REDIS_URL` names a Redis; to be closed.
+
+    Raises:
+        EmbeddedUnavailable: it cannot be started or reached.
+    """
+    if url or os.environ.get("REDIS_URL"):
+        return None
+    return EmbeddedValkey(data_dir or Path(os.environ.get("ORDERS_DATA_DIR") or ".planet-orders"))
+
+
 class OrderQueue:
     """The producer's side of the fleet.
 
@@ -70,11 +81,10 @@ class OrderQueue:
         Raises:
             RedisUnavailable, EmbeddedUnavailable: there is no usable Redis.
         """
-        url = url or os.environ.get("REDIS_URL")
-        folder = data_dir or Path(os.environ.get("ORDERS_DATA_DIR") or ".planet-orders")
-        valkey = None if url else await asyncio.to_thread(EmbeddedValkey, folder)
+        valkey = await asyncio.to_thread(join_embedded, url, data_dir)
         try:
-            redis = await connect(url or (valkey.url if valkey else ""), queue_name=queue)
+            address = valkey.url if valkey else url or os.environ["REDIS_URL"]
+            redis = await connect(address, queue_name=queue)
             try:
                 lifetimes = Lifetimes(same_request=timedelta(days=same_request_days))
                 yield cls(RunStore(redis, queue=queue, lifetimes=lifetimes))

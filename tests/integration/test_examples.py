@@ -17,10 +17,12 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import httpx
 import pytest
 
 from planet_sdk import OrdersClient
 from planet_sdk.simulator import Simulator, SimulatorSettings
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -179,3 +181,43 @@ def test_the_example_of_a_batch_sums_it_up_and_buys_once_however_often_it_is_run
     assert first.returncode == 1, "one of the three did not come home"
     assert second.stdout == first.stdout
     assert len(planet.report().orders) == 2
+
+
+def test_the_example_of_a_web_application_submits_and_tells(
+    planet: Simulator, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Over WSGI and without an event loop: the same key is the same run, and the files come home."""
+    server = [sys.executable, str(EXAMPLES / "wsgi_app.py"), "0"]
+    with (
+        one_worker(tmp_path, environment),
+        subprocess.Popen(server, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as serving,
+        httpx.Client(base_url=(serving.stdout or sys.stdin).readline().strip(), timeout=60) as web,
+    ):
+        order, key = json.loads((EXAMPLES / "order.json").read_text(encoding="utf-8")), {"Idempotency-Key": "field-7"}
+        answers = [web.post("/orders", json=order, headers=key) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 200]
+        assert answers[0].json() == answers[1].json()
+        assert web.post("/orders", json={**order, "name": "other"}, headers=key).status_code == 409
+        assert "products" in web.post("/orders", json={"name": "bad"}).json()["error"]
+        run = f"/orders/{answers[0].json()['run_id']}"
+        wait_until("the run is done", lambda: web.get(run).json()["state"] == "done")
+        assert len(web.get(run).json()["files"]) == 9
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(timeout=30) == 0
+
+
+def test_the_example_of_a_management_command_may_be_run_again_and_again(
+    planet: Simulator, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    def run(*arguments: str) -> list[list[str]]:
+        done = run_script("management_command.py", *arguments, folder=tmp_path, environment=environment)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"name": "bad", "products": []}))
+    with one_worker(tmp_path, environment):
+        ((_, run_id, *_), (*_, problem)) = run("fields.sqlite", str(EXAMPLES / "order.json"), str(bad))
+        assert "products" in problem
+        wait_until("the run is done", lambda: run("fields.sqlite")[0] == ["1", run_id, "done", "-"])
+    assert len(planet.report().orders) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobs import OrderQueue, RunHandle
+from jobs import BlockingOrderQueue, BlockingRunHandle, OrderQueue, RunHandle
 from planet_sdk import Session, data_filter, order_request
 
 
@@ -20,3 +20,10 @@ async def misuse(session: Session, queue: OrderQueue, run: RunHandle) -> None:
     (await orders.get_order("2887c43b-26be-4bec-8efe-cb9e94f0ef3d")).state  # type: ignore[attr-defined]  # noqa: B018 — an order is a dict
     await queue.get(run)  # type: ignore[arg-type]  # the id is wanted, not the handle
     await run.result(timeout=datetime.max)  # type: ignore[arg-type]  # noqa: DTZ901 — seconds are wanted, no time of day
+
+
+def misuse_blocking(queue: BlockingOrderQueue, run: BlockingRunHandle) -> None:
+    """The twins are typed as exactly."""
+    queue.get(run)  # type: ignore[arg-type]  # the id is wanted, not the handle
+    queue.cancel("01JD0000000000000000000000", rebuy=True)  # type: ignore[call-arg]  # that is for retry()
+    run.result(timeout="an hour")  # type: ignore[arg-type]  # seconds are wanted

@@ -8,7 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
-from jobs import BadRequest, FileRecord, KeyReused, OrderQueue, Run, RunFailed, RunHandle, State, Submission
+from jobs import (
+    BadRequest,
+    BlockingOrderQueue,
+    BlockingRunHandle,
+    Event,
+    FileRecord,
+    KeyReused,
+    OrderQueue,
+    Run,
+    RunFailed,
+    RunHandle,
+    State,
+    Submission,
+)
 from planet_sdk import (
     Auth,
     DataClient,
@@ -85,6 +98,21 @@ async def hand_to_fleet(request: dict[str, Any]) -> list[FileRecord]:
         assert_type(ended, Run)
         assert_type(ended.state, State)
         return await run.files()
+
+
+def hand_to_fleet_and_wait(request: dict[str, Any]) -> list[FileRecord]:
+    """The same without an event loop."""
+    with BlockingOrderQueue.connect("redis://localhost") as queue:
+        assert_type(queue, BlockingOrderQueue)
+        run = queue.submit(request, key="field-7", deadline=timedelta(days=1))
+        assert_type(run.result(timeout=3600), Run)
+        assert_type(queue.submit_many([request]), list[BlockingRunHandle | BadRequest | KeyReused])
+        batch = queue.submit_batch(many_requests(request), name="fields", key="harvest", tell=print)
+        assert_type(batch.result(timeout=60).batch.runs[State.DONE], int)
+        assert_type(queue.list(State.FAILED, limit=10), list[Run])
+        assert_type(queue.events(after="0-0"), Iterator[Event])
+        assert_type([each.state for each in batch.runs()], list[State])
+        return run.files()
 
 
 async def main() -> None:
