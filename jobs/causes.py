@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import keys
 from jobs.index import pages_of
-from jobs.run import FailureKind, State, to_ms
+from jobs.run import FailureKind, Run, State, to_ms
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -25,6 +25,7 @@ __all__ = [
     "CauseGroup",
     "Groups",
     "cause_of",
+    "cause_of_run",
     "group_failures",
     "runs_of_cause",
 ]
@@ -198,6 +199,15 @@ def cause_of(state: State, record: Sequence[bytes | None] | Exception) -> tuple[
     except (ValueError, AttributeError, RecursionError) as error:
         return Cause(state, FailureKind.BUG, "Unreadable", "", "its record cannot be read"), str(error)
     return Cause(state, kind, type_, at_stage or stage, generalize(message)), message
+
+
+def cause_of_run(run: Run) -> Cause | None:
+    """The cause of a run that failed or expired, under which it is grouped; None of any other."""
+    if run.state not in FAILED_STATES:
+        return None
+    error = run.error.model_dump_json().encode() if run.error else None
+    cause, _ = cause_of(run.state, [run.stage.encode(), error, (run.reason or "").encode()])
+    return cause
 
 
 @lru_cache(maxsize=1024)

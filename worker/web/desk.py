@@ -18,6 +18,7 @@ from jobs.run import Run, State
 from jobs.store import RunStore
 from worker.fleet import WorkerView, read_fleet
 from worker.web.link import Link
+from worker.web.records import RunRecords, read_records
 from worker.web.verdict import Backlog, Verdict, judge
 from worker.web.views import LogLines, RunDetail, RunPage, RunSummary, tell_run
 
@@ -79,6 +80,10 @@ class Desk:
             return tell_run(await run.status(), await run.history(), await run.files(), self.redactor)
 
         return await self._link.ask(read)
+
+    async def read_records(self, run_id: str) -> RunRecords:
+        """Everything that is kept of a run, secrets included; raises RunNotFound where there is none."""
+        return await self._link.ask(lambda store: read_records(store, run_id))
 
     async def read_log(self, run_id: str) -> LogLines:
         """The log lines that a run keeps; raises RunNotFound where there is none."""

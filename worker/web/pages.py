@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from jobs.causes import cause_of_run
 from jobs.listing import Cursor
 from jobs.run import State, to_ms
+from worker.web.acts import acts_of, console_link, folder_of
 from worker.web.asking import PAGE, AtDesk, Before, InState
 from worker.web.failures import Failures
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
+from worker.web.timeline import draw_timeline
+from worker.web.views import tell_run
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -41,6 +47,20 @@ async def show_api(request: Request) -> str:
 
 @router.get("/runs/{run_id}")
 async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
-    """One run's story."""
-    run = await desk.tell_run(run_id)
-    return render("run.html", request, run=run, stages=tell_stages(run), steps=tell_steps(run.history))
+    """One run's story, and what can be done with it."""
+    records = await desk.read_records(run_id)
+    run = tell_run(records.run, records.history, records.files, desk.redactor)
+    folder = folder_of(run)
+    return render(
+        "run.html",
+        request,
+        run=run,
+        stages=tell_stages(run),
+        steps=tell_steps(run.history),
+        cause=cause_of_run(records.run),
+        acts=acts_of([part.run for part in records.parts]),
+        folder=folder,
+        console=console_link(folder) if folder else None,
+        timeline=draw_timeline([part.history for part in records.parts], datetime.now(UTC)),
+        log=[desk.redactor.mapping(line) for line in records.log],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx
@@ -11,6 +12,7 @@ from arq.connections import ArqRedis
 from jobs import keys
 from jobs.outcomes import Advance, Finish, Park
 from jobs.run import Failure, FailureKind, FileRecord, Stage, State
+from worker.web.acts import console_link
 
 from .conftest import Fleet
 
@@ -210,3 +212,66 @@ async def test_a_broken_record_costs_one_page_and_not_the_process(web: httpx.Asy
     assert "its record is kept as it is" in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert (await web.get("/")).status_code == 200
+
+
+async def test_buttons_say_what_they_do_or_why_they_cannot(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    await fleet.submit(RUN_ID, request={"name": "n", "products": [{"item_ids": ["a", "b"], "item_type": "PSScene"}]})
+
+    queued = (await web.get(f"/runs/{RUN_ID}")).text
+    await fleet.move(RUN_ID, Advance(Stage.WAIT, "order created", {"order_id": ORDER_ID, "order_state": "failed"}))
+    await fleet.move(RUN_ID, Finish(State.FAILED, "the order failed"))
+    failed = (await web.get(f"/runs/{RUN_ID}")).text
+
+    cancel = rf'<button [^>]*data-post="/v1/runs/{RUN_ID}/cancel"[^>]*>Cancel run</button>'
+    found = re.search(cancel, queued)
+    assert found
+    assert "disabled" not in found[0]
+    assert "Retry run: It has not ended, it is queued; cancel it first." in queued
+    assert "buy again" not in queued
+    found = re.search(cancel, failed)
+    assert found
+    assert "disabled" in found[0]
+    assert "Cancel run: It has ended (failed); there is nothing to cancel." in failed
+    assert "only a new order helps" in failed
+    assert "This places a new order, 2 items, and Planet bills it" in failed
+
+
+async def test_a_failed_run_says_what_to_do_and_leads_to_its_cause(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    await fleet.submit(RUN_ID)
+    failure = Failure(kind=FailureKind.PRODUCER, type="InvalidAPIKey", message="Planet answered 401")
+    await fleet.move(RUN_ID, Finish(State.FAILED, "gave up", failure))
+
+    text = (await web.get(f"/runs/{RUN_ID}")).text
+
+    (cause,) = (await web.get("/v1/failures")).json()["causes"]
+    assert "Mend PL_API_KEY, restart the workers, then retry." in text
+    assert f'href="/failures#cause-{cause["cause"]}"' in text
+    assert f'id="cause-{cause["cause"]}"' in (await web.get("/failures")).text
+
+
+async def test_a_runs_page_shows_its_log_without_secrets(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    await fleet.submit(RUN_ID)
+    await fleet.move(RUN_ID, Finish(State.FAILED, "gave up"))
+    line = {"event": "download failed", "level": "error", "url": "https://h/f?token=S3CRET"}
+    async with fleet.redis.pipeline() as pipe:
+        pipe.rpush(keys.log(RUN_ID), json.dumps(line))
+        pipe.expire(keys.log(RUN_ID), 60)
+        await pipe.execute()
+
+    text = (await web.get(f"/runs/{RUN_ID}")).text
+
+    assert "download failed" in text
+    assert "S3CRET" not in text
+
+
+@pytest.mark.parametrize(
+    ("destination", "link"),
+    [
+        ("file:///data", None),
+        ("az://container/x", None),
+        ("gs://bucket/a b", "https://console.cloud.google.com/storage/browser/bucket/a%20b"),
+        ("s3://bucket/a&b", "https://console.aws.amazon.com/s3/buckets/bucket?prefix=a%26b%2F"),
+    ],
+)
+def test_a_destination_leads_to_a_console_where_its_scheme_has_one(destination: str, link: str | None) -> None:
+    assert console_link(destination) == link
