@@ -14,6 +14,9 @@ from arq.connections import ArqRedis
 from jobs import keys
 from worker.pulse import InHand
 
+WATCHER = "watcher"
+"""The duty of watching parked runs, which one worker of the fleet has at a time."""
+
 
 class Presence(StrEnum):
     """Whether a worker is there: one that stops says so, one that vanishes is seen to have vanished."""

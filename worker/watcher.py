@@ -24,13 +24,13 @@ from planet_sdk.exceptions import APIError, PlanetError
 from worker.changes import ListUnusable, OrderChanges
 from worker.claims import REDIS_AWAY, script_source
 from worker.doorbell import hear
+from worker.fleet import WATCHER
 from worker.looks import Looks
 from worker.rhythm import Rhythm
 from worker.stage_jobs import StageJobs
 
 log = structlog.get_logger(__name__)
 
-_DUTY = "watcher"
 _ASK_AFTER = 1 / 6  # of a lease: a duty whose holder was killed is taken over within 15 s of a lease of 12
 _EVERY_S = 1.0  # between two looks into the watch list
 _SWEEP_EVERY_S = 60.0
@@ -110,7 +110,7 @@ class Watcher:
             return True
         asked_at, lease_ms = monotonic(), round(self._lease_s * 1000)
         try:
-            held = await self._hold(keys=[keys.lease(_DUTY)], args=[self._stages.identity.owner, lease_ms])
+            held = await self._hold(keys=[keys.lease(WATCHER)], args=[self._stages.identity.owner, lease_ms])
         except REDIS_AWAY as error:
             log.debug("watch interrupted, Redis is away", error=str(error))
             held = False
@@ -119,7 +119,7 @@ class Watcher:
 
     async def _drop_duty(self) -> None:
         try:
-            await self._drop(keys=[keys.lease(_DUTY)], args=[self._stages.identity.owner])
+            await self._drop(keys=[keys.lease(WATCHER)], args=[self._stages.identity.owner])
         except REDIS_AWAY:
             log.debug("duty left to its lease, Redis is away")
 

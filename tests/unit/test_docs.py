@@ -17,7 +17,10 @@ from pydantic.fields import FieldInfo
 
 import planet_sdk
 from jobs import keys
+from jobs.run import Stage, State
+from planet_sdk.limits import RequestKind
 from worker.cli.app import app
+from worker.metrics import FleetMetrics, Seen
 from worker.settings import Settings
 from worker.settings_report import _variables_of
 
@@ -31,6 +34,27 @@ DEPLOY = ROOT / "deploy"
 ROOMS = ("planet_sdk", "jobs", "worker")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+NOTHING_SEEN = Seen(
+    runs=dict.fromkeys(State, 0),
+    waiting=dict.fromkeys(Stage, 0),
+    oldest_s=dict.fromkeys(Stage, 0.0),
+    in_hand={},
+    due=0,
+    oldest_due_s=0,
+    parked=0,
+    watch_late_s=0,
+    is_watched=False,
+    workers={},
+    slots=0,
+    busy=0,
+    lag_s=0,
+    batches=0,
+    set_aside=0,
+    limits={RequestKind.GET: 3},
+    sums={"stage|wait|done|1": 1},
+)
 
 
 def read(path: Path) -> str:
@@ -54,6 +78,37 @@ def settings_table() -> str:
 
 def test_the_table_of_settings_is_the_settings() -> None:
     assert settings_table() in read(OPERATIONS), f"the table in {OPERATIONS} has to be:\n\n{settings_table()}\n"
+
+
+def metrics_table() -> str:
+    """The table of metrics as the page has to show it."""
+    rows = []
+    for metric in FleetMetrics(NOTHING_SEEN).collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        labels = sorted({label for sample in metric.samples for label in sample.labels} - {"le"})
+        rows.append(
+            f"| `{name}` | {metric.type} | {', '.join(f'`{each}`' for each in labels)} | {metric.documentation} |"
+        )
+    return "\n".join(["| metric | type | labels | what it says |", "|---|---|---|---|", *rows])
+
+
+def test_the_table_of_metrics_is_the_metrics() -> None:
+    assert metrics_table() in read(OPERATIONS), f"the table in {OPERATIONS} has to be:\n\n{metrics_table()}\n"
+
+
+def test_what_alerts_and_dashboards_ask_for_is_a_metric() -> None:
+    """Each name of a metric, and each label of its, in the files for Prometheus and Grafana."""
+    known = {
+        sample.name: set(sample.labels) for metric in FleetMetrics(NOTHING_SEEN).collect() for sample in metric.samples
+    }
+    files = [*(DEPLOY / "prometheus").glob("*.yml"), *(DEPLOY / "grafana").glob("*.json")]
+    asked = [found for file in files for found in re.findall(r"\b(planet_orders_\w+)(?:\{([^}]*)\})?", read(file))]
+    unknown = {name for name, _ in asked} - set(known)
+    labels = {(name, label) for name, picked in asked for label in re.findall(r"(\w+)\s*(?:=~?|!~|!=)", picked)}
+
+    assert len(asked) > 30
+    assert unknown == set()
+    assert {(name, label) for name, label in labels if label not in known[name]} == set()
 
 
 @pages

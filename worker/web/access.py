@@ -19,6 +19,9 @@ from worker.web.answers import answer_problem, answer_redis_away
 from worker.web.link import Link
 
 _OPEN = ("/healthz", "/readyz")  # probes; what they tell is no secret
+_KNOWS_LITTLE = (
+    "/metrics"  # answered without a check of the token while Redis, which has them, is away; it says just that
+)
 _OPEN_BELOW = ("/static/", "/webhooks/planet/")  # a webhook has a secret of its own
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _SUBMITTING = frozenset({"/v1/runs", "/v1/batches"})
@@ -66,7 +69,8 @@ class Access:
         try:
             refusal = _refuse_other_site(request) or await self._refuse_caller(request)
         except RedisUnavailable as error:
-            return answer_redis_away(request, error)
+            request.scope["unchecked"] = True
+            return None if request.scope["path"] == _KNOWS_LITTLE else answer_redis_away(request, error)
         if refusal is None:
             return None
         headers = _CHALLENGE if refusal.status is HTTPStatus.UNAUTHORIZED else None
@@ -94,6 +98,11 @@ class Access:
             detail = f"Without tokens only callers that name this host localhost are answered; {_MAKE_ONE}."
             return _Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
         return None
+
+
+def is_unchecked(request: Request) -> bool:
+    """Whether nobody could be asked who the caller is: nothing that Redis knows is to be told."""
+    return bool(request.scope.get("unchecked"))
 
 
 def scope_needed(method: str, path: str) -> tokens.Scope:

@@ -11,9 +11,10 @@ from starlette.staticfiles import StaticFiles
 
 from jobs.redaction import Redactor
 from planet_sdk._version import __version__
+from worker.budget import read_rates
 from worker.connection import lifetimes_of
 from worker.settings import Settings
-from worker.web import api, batches, events, failures, pages, probes, submitting, webhook
+from worker.web import api, batches, events, failures, metrics, pages, probes, submitting, webhook
 from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
@@ -54,6 +55,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
         redirect_slashes=False,
     )
     app.state.desk = Desk(link, Redactor(settings.secrets))
+    app.state.metrics = metrics.Scrapes(link, read_rates(settings.rates or ""))
     app.state.relay = events.Relay(link)
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)
@@ -62,6 +64,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.add_middleware(SafeHeaders)
     answer_errors(app)
     app.include_router(probes.router)
+    app.include_router(metrics.router)
     app.include_router(api.router)
     app.include_router(submitting.router)
     app.include_router(batches.router)
