@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Self
 
 from jobs import keys
 from jobs.run import Run, State, to_ms
+from jobs.scripts import script
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
 CURSOR_PATTERN = r"([0-9]{1,15})(?:-([0-9A-Za-z_.:-]{1,64}))?"
-_AT_ONCE = 500  # runs whose producer and batch are looked at in one round trip
-_LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and nobody waits
+_AT_ONCE = 500  # runs whose records one call of a script looks at: it holds the server up for half a millisecond
+LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,13 @@ class Wanted:
         state: only those in this state, by when they came into it; without one all, by creation.
         producer: only those of this producer.
         batch_id: only those of this batch, the last of its requests first.
+        text: only those whose name holds it, or whose id begins or ends with it, whatever the case of plain letters.
     """
 
     state: State | None = None
     producer: str | None = None
     batch_id: str | None = None
+    text: str | None = None
 
     @property
     def index(self) -> str:
@@ -68,10 +72,15 @@ class Wanted:
         return keys.RUNS if self.state is None else keys.state(self.state)
 
     @property
-    def fields(self) -> dict[str, bytes]:
+    def fields(self) -> dict[str, str]:
         """What their records must hold."""
         asked = {"producer": self.producer, "state": self.state if self.batch_id is not None else None}
-        return {name: text.encode() for name, text in asked.items() if text is not None}
+        return {name: text for name, text in asked.items() if text is not None}
+
+    @property
+    def needs_records(self) -> bool:
+        """Whether the index alone does not tell which they are."""
+        return bool(self.fields or self.text)
 
 
 async def find_page(
@@ -79,21 +88,21 @@ async def find_page(
 ) -> tuple[list[str], Cursor | None]:
     """The ids of the newest runs first, behind a cursor.
 
-    Nothing is scanned: without a producer, or a state of a batch, this is two round trips. With one, up to 5,000 runs
-    are looked at, so that a page may hold fewer than `limit` runs, even none, and still have a next one.
+    Nothing is scanned: without a producer, a text, or a state of a batch, this is two round trips. With one, up to
+    5,000 runs are looked at, so that a page may hold fewer than `limit` runs, even none, and still have a next one.
 
     Returns:
         Up to `limit` ids, and where the next page begins, if there may be one.
     """
     found: list[Cursor] = []
     looked_at = 0
-    async for places in _places(redis, wanted.index, _AT_ONCE if wanted.fields else limit + 1, before):
-        for place, matches in zip(places, await _match(redis, places, wanted.fields), strict=True):
+    async for places in _places(redis, wanted.index, _AT_ONCE if wanted.needs_records else limit + 1, before):
+        for place, matches in zip(places, await _match(redis, places, wanted), strict=True):
             if matches and len(found) == limit:
                 return [each.run_id for each in found], found[-1]
             found += [place] if matches else []
         looked_at += len(places)
-        if looked_at >= _LOOKED_AT:
+        if looked_at >= LOOKED_AT:
             return [each.run_id for each in found], places[-1]
     return [each.run_id for each in found], None
 
@@ -121,12 +130,11 @@ async def read_places(redis: ArqRedis, index: str, size: int, before: Cursor | N
     return [place for place in places if (place.at_ms, place.run_id) < (before.at_ms, before.run_id)]
 
 
-async def _match(redis: ArqRedis, places: Sequence[Cursor], asked: dict[str, bytes]) -> list[bool]:
-    """Which of these runs have the fields that are asked for; one that is gone or damaged has none."""
-    if not asked:
+async def _match(redis: ArqRedis, places: Sequence[Cursor], wanted: Wanted) -> list[bool]:
+    """Which of these runs are wanted; one that is gone or damaged is not, where its record has a say."""
+    if not wanted.needs_records:
         return [True] * len(places)
-    async with redis.pipeline(transaction=False) as pipe:
-        for place in places:
-            pipe.hmget(keys.run(place.run_id), list(asked))
-        records = await pipe.execute(raise_on_error=False)
-    return [record == list(asked.values()) for record in records]
+    match = script(redis, "match")
+    asked = [keys.run(""), json.dumps(wanted.fields), wanted.text or ""]
+    found = set(await match(args=[*asked, *(place.run_id for place in places)]))
+    return [number in found for number in range(1, len(places) + 1)]
