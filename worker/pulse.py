@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -109,6 +109,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._health_due = self._tidy_due = 0.0
         self.last_redis_error: str | None = None
+        self.also_told: Mapping[str, str] = {}  # what else the reports of this worker say
 
     # In the event loop
 
@@ -294,4 +295,5 @@ class Pulse:
             "retried": str(counters.retried),
             "loop_lag_ms": str(round(max(self._tick.lag_s, monotonic() - self._tick.at - _TICK_S, 0) * 1000)),
             "last_redis_error": self.last_redis_error or "",
+            **self.also_told,
         }

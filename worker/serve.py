@@ -21,7 +21,7 @@ from jobs.run import Stage
 from jobs.store import RunStore
 from planet_sdk import Auth, OrdersClient, Session
 from planet_sdk.auth import AuthType, default_auth
-from worker.budget import FleetLimiter, account_of, read_rates
+from worker.budget import FleetLimiter, account_of, read_rates, tell_budget
 from worker.callbacks import Callbacks
 from worker.caps import caps_of
 from worker.claims import REDIS_AWAY
@@ -64,6 +64,7 @@ async def _serve(settings: Settings, redis_url: str) -> int:
     async with open_session(settings, auth, redis_url, tally) as session:
         disks = Disks(redis)
         worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks, tally)
+        worker.pulse.also_told = {"budget": _tell_budget(settings, auth)}
         await _look_around_patiently(settings, watcher.store, disks)
         log.info("worker starting", planet=settings.api_url, destination=settings.destination)
         loop = asyncio.get_running_loop()
@@ -78,6 +79,11 @@ async def _serve(settings: Settings, redis_url: str) -> int:
                 await watching
             await worker.close()
     return 0
+
+
+def _tell_budget(settings: Settings, auth: AuthType) -> str:
+    account, rates = account_of(settings.api_url, auth), read_rates(settings.rates or "")
+    return tell_budget(account, rates, settings.downloads_per_fleet or 0)
 
 
 @asynccontextmanager

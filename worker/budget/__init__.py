@@ -2,6 +2,18 @@
 
 from worker.budget.limiter import FleetLimiter, account_of
 from worker.budget.rates import PUBLISHED, Limit, Rates, read_rates
+from worker.budget.report import BudgetUse, read_budget, tell_budget
 from worker.budget.turns import urgency_s
 
-__all__ = ["PUBLISHED", "FleetLimiter", "Limit", "Rates", "account_of", "read_rates", "urgency_s"]
+__all__ = [
+    "PUBLISHED",
+    "BudgetUse",
+    "FleetLimiter",
+    "Limit",
+    "Rates",
+    "account_of",
+    "read_budget",
+    "read_rates",
+    "tell_budget",
+    "urgency_s",
+]
