@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Named:
     """What a text names: a run, or a batch."""
 
     run_id: str | None = None
     batch_id: str | None = None
 
 
-async def look_up(redis: ArqRedis, text: str) -> Found | None:
+async def look_up(redis: ArqRedis, text: str) -> Named | None:
     """What has exactly this id, order's id or key: by index, in one round trip; None where nothing has."""
     async with redis.pipeline(transaction=False) as pipe:
         pipe.exists(keys.run(text))
@@ -29,9 +29,9 @@ async def look_up(redis: ArqRedis, text: str) -> Found | None:
         pipe.get(keys.batch_key(text))
         is_run, of_order, of_key, is_batch, of_batch_key = await pipe.execute()
     if is_run:
-        return Found(run_id=text)
+        return Named(run_id=text)
     if run_id := of_order or of_key:
-        return Found(run_id=run_id.decode())
+        return Named(run_id=run_id.decode())
     if is_batch:
-        return Found(batch_id=text)
-    return Found(batch_id=of_batch_key.decode()) if of_batch_key else None
+        return Named(batch_id=text)
+    return Named(batch_id=of_batch_key.decode()) if of_batch_key else None

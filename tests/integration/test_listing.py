@@ -7,7 +7,7 @@ from arq.connections import ArqRedis
 
 from jobs import OrderQueue, Run, State, keys
 from jobs.listing import Cursor, Wanted, find_page
-from jobs.lookup import Found, look_up
+from jobs.lookup import Named, look_up
 from jobs.store import RunStore
 from tests.stage_rig import request
 
@@ -92,9 +92,9 @@ async def test_an_id_an_orders_id_and_a_key_lead_to_their_run_or_batch(redis: Ar
     await redis.set(keys.order("2887c43b"), run.run_id, ex=60)
 
     for text in (run.run_id, "2887c43b", "field-7"):
-        assert await look_up(redis, text) == Found(run_id=run.run_id)
+        assert await look_up(redis, text) == Named(run_id=run.run_id)
     for text in (batch.batch_id, "harvest"):
-        assert await look_up(redis, text) == Found(batch_id=batch.batch_id)
+        assert await look_up(redis, text) == Named(batch_id=batch.batch_id)
     assert await look_up(redis, "field") is None
 
 

@@ -29,6 +29,7 @@ from worker.web.verdict import redis_away
 from worker.wording import sentence
 
 _REDACTOR = Redactor()
+_PAGES = {"", "runs", "batches", "failures", "submit", "docs"}  # the first part of their addresses
 _RETRY_AFTER = {"Retry-After": "2"}  # Redis comes back by itself, or not
 
 
@@ -169,5 +170,5 @@ def _is_for_programs(request: Request) -> bool:
     path, accept = request.scope["path"], request.headers.get("accept", "")
     if path.startswith("/v1/"):
         return True
-    is_page = path in {"/", "/failures"} or path.startswith("/runs/")
+    is_page = path.split("/")[1] in _PAGES
     return "text/html" not in accept and ("json" in accept or not is_page)

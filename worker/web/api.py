@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Query, Request, Response
-
-from jobs.listing import Wanted
-from worker.web.asking import PAGE, AtDesk, Before, InState, Limit
+from worker.web.asking import PAGE, AtDesk, Before, Filters, Limit, Text
+from worker.web.overview import FleetView
 from worker.web.problems import REFUSED, UNKNOWN_RUN
 from worker.web.tags import answer_tagged
 from worker.web.views import FileList, History, LogLines, RunDetail, RunPage
 
 router = APIRouter(prefix="/v1", tags=["runs"], responses=REFUSED)
 
-_Filter = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+@router.get("/fleet", operation_id="get_fleet")
+async def get_fleet(desk: AtDesk) -> FleetView:
+    """How the fleet is, as the first page shows it.
+
+    The verdict, the workers, what waits in each stage, the request budget, and how many runs ended when.
+    """
+    return await desk.look()
 
 
 @router.get("/runs", operation_id="list_runs")
 async def list_runs(
     desk: AtDesk,
-    state: InState = None,
-    producer: _Filter = None,
-    batch_id: _Filter = None,
+    wanted: Filters,
+    search: Text = None,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> RunPage:
     """The newest runs first: by creation, or, with a state, by their last move in it.
 
-    Go on with `before` set to the page's `next`, until that is null. With a filter a page may hold fewer runs than
-    `limit`, even none, and still have a next one.
+    Go on with `before` set to the page's `next`, until that is null. With a filter or a search, a page looks at up to
+    5,000 runs: it may hold fewer than `limit`, even none, and still have a next one.
     """
-    return await desk.list_runs(Wanted(state, producer, batch_id), limit, before)
+    return await desk.search_runs(wanted, search, limit, before)
 
 
 @router.get(

@@ -14,7 +14,7 @@ from planet_sdk._version import __version__
 from worker.budget import read_rates
 from worker.connection import lifetimes_of
 from worker.settings import Settings
-from worker.web import api, batches, events, failures, metrics, pages, probes, submitting, webhook
+from worker.web import api, batches, events, failures, list_pages, metrics, pages, probes, submitting, webhook
 from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
@@ -72,5 +72,6 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.include_router(events.router)
     app.include_router(webhook.router)
     app.include_router(pages.router)
+    app.include_router(list_pages.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
-from jobs.listing import CURSOR_PATTERN, Cursor
+from jobs.listing import CURSOR_PATTERN, Cursor, Wanted
 from jobs.run import State
 from worker.web.desk import Desk
 
@@ -51,3 +51,21 @@ InState = Annotated[
 ]
 Before = Annotated[Cursor | None, Depends(_cursor)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Runs on a page.")]
+_Short = Annotated[str, StringConstraints(max_length=200)]
+_EmptyIsNone = BeforeValidator(lambda text: (text or "").strip() or None)  # a form sends what was left empty, too
+Text = Annotated[
+    _Short | None,
+    _EmptyIsNone,
+    Query(
+        description="The run whose id, order's id or key it is, or the batch; where there is none, the runs whose name "
+        "holds it, or whose id begins or ends with it."
+    ),
+]
+_Filter = Annotated[_Short | None, _EmptyIsNone, Query()]
+
+
+def _wanted(state: InState = None, producer: _Filter = None, batch_id: _Filter = None) -> Wanted:
+    return Wanted(state, producer, batch_id)
+
+
+Filters = Annotated[Wanted, Depends(_wanted)]

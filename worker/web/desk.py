@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from jobs import Batch, BatchSummary, OrderQueue, RunHandle, Submission, keys
+from jobs import Batch, BatchSummary, OrderQueue, RunHandle, Submission
 from jobs.abreast import abreast
 from jobs.errors import NotPossible, RunNotFound, UnreadableRun
 from jobs.intake import Answer
 from jobs.listing import Cursor, Wanted, find_page
+from jobs.lookup import Named, look_up
 from jobs.newest_failures import FailureLook, Found, find_failures, group_newest_failures
 from jobs.redaction import Redactor
 from jobs.run import Run, State
 from jobs.store import RunStore
 from worker.fleet import WorkerView, read_fleet
 from worker.web.link import Link
+from worker.web.overview import FleetView, look
 from worker.web.records import RunRecords, read_records
-from worker.web.verdict import Backlog, Verdict, judge
 from worker.web.views import LogLines, RunDetail, RunPage, RunSummary, tell_run
 
-_RECENT_MS = 3_600_000
 _RETRIED_AT_ONCE = 10  # each takes three or four round trips
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """Everything that the first page shows."""
-
-    now: datetime
-    verdict: Verdict
-    workers: Sequence[WorkerView]
-    backlog: Backlog
-    arq_line: str | None  # arq's own health check, as `arq --check` reads it
-    counts: Mapping[State, int]
-    failed_lately: int  # within the last hour
-    page: RunPage
-
-    @property
-    def slots(self) -> int:
-        """Slots of the workers that are alive."""
-        return sum(worker.slots for worker in self.workers if worker.is_alive)
-
-    @property
-    def busy(self) -> int:
-        """Slots in use."""
-        return sum(len(worker.jobs) for worker in self.workers if worker.is_alive)
 
 
 class Desk:
@@ -71,6 +46,20 @@ class Desk:
         runs, following = await self._link.ask(read)
         shown = [RunSummary.of(run, self.redactor) for run in runs]
         return RunPage(runs=shown, next=str(following) if following else None)
+
+    async def find(self, text: str) -> Named | None:
+        """The run or the batch that has this id, order or key."""
+        return await self._link.ask(lambda store: look_up(store.redis, text))
+
+    async def search_runs(self, wanted: Wanted, text: str | None, limit: int, before: Cursor | None) -> RunPage:
+        """The run or the batch's runs that a text names exactly; where it names none, those in which it occurs."""
+        found = await self.find(text) if text else None
+        if found is None:
+            return await self.list_runs(replace(wanted, text=text), limit, before)
+        if found.batch_id:
+            return await self.list_runs(replace(wanted, batch_id=found.batch_id), limit, before)
+        runs = await self._link.ask(lambda store: store.get_many([found.run_id or ""]))
+        return RunPage(runs=[RunSummary.of(run, self.redactor) for run in runs], next=None)
 
     async def tell_run(self, run_id: str) -> RunDetail:
         """One run's story, of a request that was split that of all parts; raises RunNotFound where there is none."""
@@ -153,41 +142,10 @@ class Desk:
         """Have an order looked at soon; False where no parked run waits for it."""
         return await self._link.ask(lambda store: store.hint_order(order_id))
 
-    async def look(self, state: State | None, limit: int, before: Cursor | None) -> Overview:
-        """All of the first page, in eight round trips at most, however many runs and workers there are."""
-        workers = await self.list_workers()
-        backlog, arq_line, failed_lately = await self._link.ask(_read_queue)
-        now = datetime.now(UTC)
-        return Overview(
-            now=now,
-            verdict=judge(workers, backlog, now),
-            workers=workers,
-            backlog=backlog,
-            arq_line=arq_line,
-            counts=await self._link.ask(lambda store: store.count()),
-            failed_lately=failed_lately,
-            page=await self.list_runs(Wanted(state), limit, before),
-        )
+    async def count_runs(self) -> dict[State, int]:
+        """How many runs are in each state."""
+        return await self._link.ask(lambda store: store.count())
 
-
-async def _read_queue(store: RunStore) -> tuple[Backlog, str | None, int]:
-    """The backlog, arq's health line, and how many runs have failed lately, all on the server's clock."""
-    seconds, _ = await store.redis.time()
-    now_ms = seconds * 1000
-    async with store.redis.pipeline(transaction=False) as pipe:
-        pipe.zcard(store.queue)
-        pipe.zcount(store.queue, 0, now_ms)  # what waits in the line of creates, below 0, is not late
-        pipe.zrangebyscore(store.queue, 0, now_ms, start=0, num=1, withscores=True)
-        pipe.zcard(keys.WATCH)
-        pipe.zrange(keys.WATCH, 0, 0, withscores=True)
-        pipe.get(keys.health(store.queue))
-        pipe.zcount(keys.state(State.FAILED), now_ms - _RECENT_MS, "+inf")
-        queued, due, oldest_due, watched, oldest_watched, line, failed = await pipe.execute()
-    backlog = Backlog(
-        queued=queued,
-        due=due,
-        oldest_due_s=(now_ms - oldest_due[0][1]) / 1000 if oldest_due else None,
-        watched=watched,
-        watch_late_s=max(0.0, (now_ms - oldest_watched[0][1]) / 1000) if oldest_watched else 0.0,
-    )
-    return backlog, line.decode(errors="replace") if line else None, failed
+    async def look(self) -> FleetView:
+        """How the fleet is."""
+        return await self._link.ask(lambda store: look(store, self.redactor))

@@ -8,26 +8,28 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from jobs.causes import cause_of_run
-from jobs.listing import Cursor
-from jobs.run import State, to_ms
+from jobs.listing import Cursor, Wanted
+from jobs.run import to_ms
 from worker.web.acts import acts_of, console_link, folder_of
-from worker.web.asking import PAGE, AtDesk, Before, InState
+from worker.web.asking import AtDesk
+from worker.web.chart import draw_charts
 from worker.web.failures import Failures
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
 from worker.web.timeline import draw_timeline
 from worker.web.views import tell_run
 
+_NEWEST = 10  # runs on the first page
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @router.get("/")
-async def show_fleet(request: Request, desk: AtDesk, state: InState = None, before: Before = None) -> str:
-    """The first page: is the fleet well, what does it do, and which runs are there."""
-    overview = await desk.look(state, PAGE, before)
-    return render(
-        "fleet.html", request, view=overview, now=overview.now, state=state, before=before, states=list(State)
-    )
+async def show_fleet(request: Request, desk: AtDesk) -> str:
+    """The first page: is the fleet well, what does it do, and what is to be done."""
+    view = await desk.look()
+    newest = await desk.list_runs(Wanted(), _NEWEST, None)
+    return render("fleet.html", request, view=view, newest=newest.runs, charts=draw_charts(view), now=view.now)
 
 
 @router.get("/failures")

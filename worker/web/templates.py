@@ -38,5 +38,11 @@ _PAGES.filters["code"] = _mark_code
 
 def render(name: str, request: Request, **values: Any) -> str:
     """A page as HTML. `now` is given to each, and `root`, the path under which the application is mounted."""
-    known = {"now": datetime.now(UTC), "root": request.scope.get("root_path", "").rstrip("/")}
+    known = {"now": datetime.now(UTC), "root": root_of(request)}
     return _PAGES.get_template(name).render(known | values)
+
+
+def root_of(request: Request) -> str:
+    """The path under which the application is mounted, without a slash at its end."""
+    root: str = request.scope.get("root_path", "").rstrip("/")
+    return root
