@@ -134,6 +134,7 @@ class Run(BaseModel):
     producer: str | None = None
     batch_id: str | None = None
     callback_url: str | None = None  # told of the run's end
+    traceparent: str | None = None  # of the trace that it was submitted in
     priority: Priority = Priority.NORMAL
     part_of: str | None = None  # the run that tells of the whole request, where it was split
     part_ids: Annotated[list[str], BeforeValidator(_from_json)] = []  # of that run: all parts in order, itself first

@@ -17,6 +17,7 @@ from jobs.line import Priority
 from jobs.new_runs import NewRun
 from jobs.request import canonical, check_request, fingerprint, split_request
 from jobs.run import Facts
+from jobs.trace_context import current_traceparent
 
 _MAX_URL = 2_000  # characters of an address
 _CHECKED_AT_ONCE = 10  # requests checked before others in this process get their turn: about a millisecond
@@ -77,14 +78,15 @@ def in_batch(
 async def check_all(chunk: Sequence[Placed]) -> list[NewRun | BadRequest]:
     """What the store writes for each, or what is wrong with it; the loop goes on turning meanwhile."""
     checked: list[NewRun | BadRequest] = []
+    traceparent = current_traceparent()
     for placed in chunk:
         if len(checked) % _CHECKED_AT_ONCE == 0:
             await asyncio.sleep(0)
-        checked.append(_check(placed))
+        checked.append(_check(placed, traceparent))
     return checked
 
 
-def _check(placed: Placed) -> NewRun | BadRequest:
+def _check(placed: Placed, traceparent: str | None) -> NewRun | BadRequest:
     submission = placed.submission
     try:
         request = check_request(submission.request, allow_unknown=submission.allow_unknown)
@@ -99,6 +101,7 @@ def _check(placed: Placed) -> NewRun | BadRequest:
         "producer": submission.producer,
         "batch_id": placed.batch_id,
         "callback_url": callback_url,
+        "traceparent": traceparent,
         "priority": priority,
         "deadline_at": deadline_at,
     }

@@ -4,7 +4,8 @@ JobsError (jobs.errors)
 └── WorkerError
     ├── AnotherFleet          the Redis database belongs to a fleet with another queue
     ├── EndOfProcessRefused   a job wanted to end the process (worker.containment)
-    └── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
+    ├── NotTheSameDisk        two hosts write to one file:// destination that is two different folders
+    └── NoTraces              traces are on, and what sends them is not installed
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from jobs import keys
 from jobs.destination import DiskAway
 from jobs.errors import JobsError
 
-__all__ = ["AnotherFleet", "NotTheSameDisk", "WorkerError"]
+__all__ = ["AnotherFleet", "NoTraces", "NotTheSameDisk", "WorkerError"]
 
 
 class WorkerError(JobsError):
@@ -30,6 +31,16 @@ class AnotherFleet(WorkerError):
             f"redis-cli DEL {keys.FLEET}"
         )
         self.mine, self.theirs = mine, theirs
+
+
+class NoTraces(WorkerError):
+    """Traces are on, and what sends them is not installed."""
+
+    def __init__(self, missing: str | None) -> None:
+        super().__init__(
+            f"ORDERS_TRACES=on needs {missing or 'OpenTelemetry'}, which is not installed: "
+            "pip install 'planet-order-worker[traces]', or set ORDERS_TRACES=off"
+        )
 
 
 class NotTheSameDisk(WorkerError, DiskAway):

@@ -131,6 +131,8 @@ class Looks:
         else:
             self._stages.tally.spent(run.stage, outcome, (datetime.now(UTC) - run.updated_at).total_seconds())
             self._stages.tally.moved(move)
+            if self._stages.traces:
+                self._stages.traces.waited(run, outcome)
             log.info("parked run moved", order_id=run.order_id, reason=outcome.reason)
 
     async def _judge(self, run: Run, order: Mapping[str, Any] | None) -> Outcome | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
@@ -29,13 +29,12 @@ from worker.connection import lifetimes_of
 from worker.errors import AnotherFleet
 from worker.hosts import Disks
 from worker.identity import Identity
-from worker.metered import MeteredLimiter
+from worker.metered import MeteredLimiter, Meters, traces_of
 from worker.order_worker import OrderWorker
 from worker.origins import read_origins
 from worker.settings import Settings
 from worker.stage_jobs import StageJobs
 from worker.staging import clear_staging
-from worker.tally import Tally
 from worker.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -59,11 +58,11 @@ def run_worker(settings: Settings, redis_url: str) -> int:
 
 async def _serve(settings: Settings, redis_url: str) -> int:
     auth = Auth.from_key(settings.api_key.get_secret_value()) if settings.api_key else default_auth()
+    meters = Meters(traces=traces_of(settings, "planet-orders-worker"))
     redis = await _connect_patiently(redis_url, settings.queue_name)
-    tally = Tally()
-    async with open_session(settings, auth, redis_url, tally) as session:
+    async with aclosing(meters), open_session(settings, auth, redis_url, meters) as session:
         disks = Disks(redis)
-        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks, tally)
+        worker, watcher = assemble(settings, redis_url, redis, OrdersClient(session), disks, meters)
         worker.pulse.also_told = {"budget": _tell_budget(settings, auth)}
         await _look_around_patiently(settings, watcher.store, disks)
         log.info("worker starting", planet=settings.api_url, destination=settings.destination)
@@ -88,9 +87,9 @@ def _tell_budget(settings: Settings, auth: AuthType) -> str:
 
 @asynccontextmanager
 async def open_session(
-    settings: Settings, auth: AuthType, redis_url: str, tally: Tally | None = None
+    settings: Settings, auth: AuthType, redis_url: str, meters: Meters | None = None
 ) -> AsyncIterator[Session]:
-    """The one Session of this process, which keeps to the request budget of the fleet, and counts its requests."""
+    """The one Session of this process, which keeps to the request budget of the fleet; its requests are metered."""
     # A connection of its own, which soon gives up: a request is not to wait for a Redis that is away.
     async with await _connect_patiently(redis_url, settings.queue_name, _BUDGET_RETRIES) as redis:
         limiter = FleetLimiter(
@@ -102,7 +101,7 @@ async def open_session(
         )
         session = Session(
             auth,
-            limiter=MeteredLimiter(limiter, tally or Tally()),
+            limiter=MeteredLimiter(limiter, meters or Meters()),
             base_url=settings.api_url,
             max_transfers=settings.downloads_per_worker,
         )
@@ -119,11 +118,12 @@ def assemble(
     redis: ArqRedis,
     orders: OrdersClient,
     disks: Disks | None = None,
-    tally: Tally | None = None,
+    meters: Meters | None = None,
 ) -> tuple[OrderWorker, Watcher]:
     """The worker of these settings, and the watcher to run beside it; nothing is started."""
     identity = Identity(settings.worker_name)
     store = RunStore(redis, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
+    meters = meters or Meters()
     callbacks = callbacks_of(settings, store)
     stages = StageJobs(
         store=store,
@@ -135,7 +135,8 @@ def assemble(
         staging=settings.data_dir / "staging",
         policy=policy_of(settings),
         webhook_url=settings.webhook_url,
-        tally=tally or Tally(),
+        tally=meters.tally,
+        traces=meters.traces,
     )
     worker = OrderWorker(
         [callbacks.function()],

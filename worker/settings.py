@@ -253,6 +253,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto: console on a terminal, else JSON lines"
     )
+    traces: Literal["off", "on"] = Field(
+        default="off", description="on: each run is a trace, sent over OTLP as the standard OTEL_... variables say"
+    )
     web_host: str = Field(default="127.0.0.1", min_length=1, description="address the web process listens on")
     web_port: int = Field(
         default=8000,

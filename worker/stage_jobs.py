@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from arq.jobs import serialize_result
@@ -41,6 +41,9 @@ from worker.moment import Moment
 from worker.pulse import Pulse
 from worker.set_aside import LEFT_FOR_NEWER_S
 from worker.tally import Tally
+
+if TYPE_CHECKING:
+    from worker.traces import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +101,7 @@ class StageJobs:
     pulse: Pulse | None = None
     successor: Successor | None = None
     tally: Tally = field(default_factory=Tally)
+    traces: Traces | None = None
     _open: Callable[[str], Destination] = field(default_factory=lambda: lru_cache(maxsize=64)(open_destination))
     _moves: dict[str, Move] = field(default_factory=dict)
     _unwanted: set[str] = field(default_factory=set)
@@ -187,7 +191,8 @@ class StageJobs:
         urgency_s.set(_URGENCY_S[run.priority])
         if self.pulse and (in_hand := self.pulse.in_hand(job_id)):
             in_hand.stage = run.stage.value
-        outcome = await self._run_or_cancel(run, job_id)
+        deciding = self._run_or_cancel(run, job_id)
+        outcome = await (self.traces.follow(run, deciding) if self.traces else deciding)
         move = plan_move(run, outcome, self.by)
         seconds = monotonic() - started
         log.info(

@@ -16,7 +16,7 @@ from planet_sdk.limits import LocalLimiter, RequestKind
 from tests.fleet_rig import Fleet
 from tests.waiting import until
 from tests.worker_rig import MakeWorker, arq_function
-from worker.metered import MeteredLimiter
+from worker.metered import MeteredLimiter, Meters
 from worker.tally import Tally
 
 REQUEST: dict[str, Any] = {
@@ -145,7 +145,7 @@ async def test_a_lost_lease_is_counted(make_worker: MakeWorker, redis: ArqRedis)
 
 async def test_requests_count_when_they_depart_and_refusals_when_they_come() -> None:
     tally = Tally()
-    limiter = MeteredLimiter(LocalLimiter({}), tally)
+    limiter = MeteredLimiter(LocalLimiter({}), Meters(tally))
     async with limiter.slot(RequestKind.GET) as turn:
         assert tally._counts == {}
         assert turn is not None

@@ -13,6 +13,7 @@ from jobs.redaction import Redactor
 from planet_sdk._version import __version__
 from worker.budget import read_rates
 from worker.connection import lifetimes_of
+from worker.metered import Meters, traces_of
 from worker.settings import Settings
 from worker.web import api, batches, events, failures, list_pages, metrics, pages, probes, submitting, webhook
 from worker.web.access import Access
@@ -40,10 +41,13 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     """
     link = Link(redis_url, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
 
+    meters = Meters(traces=traces_of(settings, "planet-orders-web"))
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await link.close()
+        await meters.aclose()
 
     app = FastAPI(
         title="planet-order-worker",
@@ -55,6 +59,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
         redirect_slashes=False,
     )
     app.state.desk = Desk(link, Redactor(settings.secrets))
+    app.state.traces = meters.traces
     app.state.metrics = metrics.Scrapes(link, read_rates(settings.rates or ""))
     app.state.relay = events.Relay(link)
     app.state.webhook = Webhook(settings.webhook_secret)

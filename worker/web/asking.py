@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from jobs.listing import CURSOR_PATTERN, Cursor, Wanted
 from jobs.run import State
+from jobs.trace_context import in_trace
 from worker.web.desk import Desk
+
+if TYPE_CHECKING:
+    from worker.traces import Traces
 
 PAGE = 50
 PAGE_MAX = 500
@@ -43,6 +49,14 @@ def caller_of(request: Request) -> str:
     """Whom the history of a run names for what is done here: whose token it is."""
     name: str = request.scope.get("caller") or "the HTTP API"
     return name
+
+
+@contextmanager
+def in_trace_of(request: Request) -> Iterator[None]:
+    """Have what is submitted in this block belong to the caller's trace, which a `traceparent` header names."""
+    traces: Traces | None = request.app.state.traces
+    with in_trace(request.headers.get("traceparent")), traces.submitting() if traces else nullcontext():
+        yield
 
 
 AtDesk = Annotated[Desk, Depends(_desk)]

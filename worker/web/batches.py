@@ -16,7 +16,7 @@ from jobs.redaction import Redactor
 from jobs.run import State
 from jobs.submission import Submission
 from worker.web.answers import FieldError
-from worker.web.asking import PAGE, PAGE_MAX, AtDesk
+from worker.web.asking import PAGE, PAGE_MAX, AtDesk, in_trace_of
 from worker.web.problems import BAD_BODY, REFUSED, Answers, problem
 from worker.web.submitting import Key, OrderRequest, SubmittedRun, chosen_key
 from worker.web.tags import answer_tagged
@@ -133,9 +133,10 @@ async def submit_batch(
     read = [_read(each) for each in batch.requests]
     submissions = [Submission({}) if isinstance(each, BadRequest) else each for each in read]  # which keeps its place
     key = chosen_key(batch.key, idempotency_key)
-    batch_id, answers = await desk.submit_batch(
-        submissions, name=batch.name, key=key, producer=batch.producer, callback_url=batch.callback_url
-    )
+    with in_trace_of(request):
+        batch_id, answers = await desk.submit_batch(
+            submissions, name=batch.name, key=key, producer=batch.producer, callback_url=batch.callback_url
+        )
     response.headers["Location"] = str(request.app.url_path_for("get_batch", batch_id=batch_id))
     told = [own if isinstance(own, BadRequest) else answer for own, answer in zip(read, answers, strict=True)]
     return SubmittedBatch(batch_id=batch_id, answers=[_tell(each) for each in told])

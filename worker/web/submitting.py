@@ -11,7 +11,7 @@ from jobs.errors import BadRequest, Problem
 from jobs.handles import RunHandle
 from jobs.line import Priority
 from jobs.submission import Submission
-from worker.web.asking import AtDesk, caller_of
+from worker.web.asking import AtDesk, caller_of, in_trace_of
 from worker.web.problems import BAD_BODY, NOT_POSSIBLE, REFUSED, UNKNOWN_RUN, problem
 from worker.web.views import RunSummary
 
@@ -128,7 +128,8 @@ async def submit_run(
     With a key the call may be repeated until it is answered: nothing is bought twice; another key is another
     order. Without one, the very same request is not ordered a second time within some days, unless `again` asks for it.
     """
-    run = await desk.submit(order.as_submission(chosen_key(order.key, idempotency_key)))
+    with in_trace_of(request):
+        run = await desk.submit(order.as_submission(chosen_key(order.key, idempotency_key)))
     response.status_code = 201 if run.created else 200
     response.headers["Location"] = str(request.app.url_path_for("get_run", run_id=run.run_id))
     return SubmittedRun.of(run)
