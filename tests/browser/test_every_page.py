@@ -1,0 +1,92 @@
+"""What every page keeps to: accessible, within a phone's width, and used by keyboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
+
+from tests.browser.conftest import IN_BROWSER, Fleet, Visit, once
+
+pytestmark = IN_BROWSER
+
+PAGES = ("/", "/?state=done", "/failures", "/runs/{done}", "/runs/{failed}", "/docs", "/nowhere")
+every_page = pytest.mark.parametrize("path", PAGES)
+
+
+@once()
+async def run_ids(fleet: Fleet) -> dict[str, str]:
+    """Runs for the pages to show: one that is done, and one that failed."""
+    fleet.simulator.fail("create", subject="*refused*", status=400)
+    run_ids = {"done": await fleet.submit("delivered <b>whole</b>"), "failed": await fleet.submit("refused by Planet")}
+    for state, run_id in run_ids.items():
+        await fleet.ended(run_id, state)
+    return run_ids
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@every_page
+async def test_axe_finds_nothing_serious(visit: Visit, run_ids: dict[str, str], path: str, scheme: str) -> None:
+    async with visit(color_scheme=scheme) as tab:
+        tab.expect_trouble(r"404 .*/nowhere")
+        await tab.open(path.format(**run_ids))
+        await tab.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        found = (await Axe().run(tab.page)).response["violations"]
+    assert [_told(each) for each in found if each["impact"] in {"serious", "critical"}] == []
+
+
+def _told(violation: dict[str, Any]) -> str:
+    return f"{violation['id']}: {violation['help']}: " + "; ".join(node["html"][:150] for node in violation["nodes"])
+
+
+@every_page
+async def test_a_small_phone_scrolls_in_one_direction_only(visit: Visit, run_ids: dict[str, str], path: str) -> None:
+    async with visit(viewport={"width": 320, "height": 800}) as tab:
+        tab.expect_trouble(r"404 .*/nowhere")
+        await tab.open(path.format(**run_ids))
+        is_too_wide = await tab.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        sticking_out = await tab.page.evaluate(_STICKING_OUT) if is_too_wide else []
+    assert sticking_out == []
+
+
+@every_page
+async def test_the_keyboard_reaches_everything_and_shows_where_it_is(
+    visit: Visit, run_ids: dict[str, str], path: str
+) -> None:
+    async with visit() as tab:
+        tab.expect_trouble(r"404 .*/nowhere")
+        await tab.open(path.format(**run_ids))
+        reached = await tab_through(tab.page)
+        wanted = await tab.page.locator(FOCUSABLE).count()
+    assert reached[0]["text"] == "Skip to content"
+    assert [each["text"] for each in reached if not each["is_shown"]] == []
+    assert len(reached) == wanted
+
+
+_STICKING_OUT = """() => [...document.querySelectorAll("body *")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 150))"""
+
+FOCUSABLE = ", ".join(
+    f"{each}:visible"
+    for each in ("a[href]", "button:enabled", "summary", "input", "select", "textarea", "pre[tabindex]")
+)
+
+_FOCUSED = """() => {
+  const it = document.activeElement, style = getComputedStyle(it);
+  if (it === document.body) return null;
+  const seen = it.dataset.reached; it.dataset.reached = "yes";
+  return seen ? null : {text: (it.textContent || it.name || it.id).trim().slice(0, 60),
+    is_shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none"};
+}"""
+
+
+async def tab_through(page: Page) -> list[dict[str, Any]]:
+    """Press Tab until it has gone round; what had the focus, and whether one could see it."""
+    reached = []
+    await page.keyboard.press("Tab")
+    while (focused := await page.evaluate(_FOCUSED)) is not None:
+        reached.append(focused)
+        await page.keyboard.press("Tab")
+    return reached

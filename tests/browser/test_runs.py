@@ -1,0 +1,46 @@
+"""A run as people see it: watched, failed and retried."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import IN_BROWSER, Fleet, Visit
+from worker.wording import size
+
+pytestmark = IN_BROWSER
+
+
+async def test_a_run_is_watched_until_it_is_done_and_told_as_the_api_tells_it(fleet: Fleet, visit: Visit) -> None:
+    run_id = await fleet.submit("watched from the start")
+    async with visit() as tab:
+        await tab.open(f"/runs/{run_id}")
+        await expect(tab.page.locator(".run-head .chip")).to_have_text("done")
+        assert not await tab.was_reloaded()
+
+        run = await fleet.ended(run_id)
+        page = tab.page.get_by_role("main")
+        await expect(page.get_by_role("heading", level=1)).to_have_text(run["name"])
+        await expect(page.get_by_text(run["order_id"], exact=True).first).to_be_visible()
+        rows = page.get_by_role("region", name="Files").get_by_role("row")
+        await expect(rows).to_have_count(run["files_total"] + 1)
+        for file in run["files"]:
+            row = rows.filter(has_text=file["path"].removeprefix(f"{run['order_id']}/"))
+            await expect(row).to_contain_text(size(file["size_bytes"]))
+            await expect(row).to_contain_text(file["sha256"] or file["md5"] or "verified")
+
+
+async def test_what_has_failed_is_found_by_its_cause_and_retried(fleet: Fleet, visit: Visit) -> None:
+    fleet.simulator.fail("create", subject="*no such luck*", status=400, body='{"general": [{"message": "no luck"}]}')
+    run_id = await fleet.submit("no such luck")
+    failed = await fleet.ended(run_id, "failed")
+    async with visit() as tab:
+        await tab.open("/failures")
+        cause = tab.page.get_by_role("region").filter(has=tab.page.locator(f'a[href$="{run_id}"]'))
+        await expect(cause).to_contain_text(failed["error"]["type"])
+        tab.page.once("dialog", lambda dialog: dialog.accept())
+        await cause.get_by_role("button", name="Retry all 1").click()
+        await expect(tab.page.get_by_role("status").filter(has_text="Retried 1 run.")).to_be_visible()
+        await expect(cause).to_have_count(0)
+        assert not await tab.was_reloaded()
+
+    assert (await fleet.ended(run_id))["files_total"]
