@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from jobs.run import FailureKind, Stage, State
 from planet_sdk._version import __version__
 from planet_sdk.limits import RequestKind
+from worker.budget import BudgetUse
 from worker.fleet import Presence
 from worker.tally import BOUNDS_S, NEWEST
 
@@ -73,7 +74,7 @@ class Seen:
         lag_s: of the worker whose event loop is latest.
         watch_late_s: for how long the parked run that is due longest has been waiting for a look.
         batches: among the newest of them, those that go on.
-        limits: requests a second by kind, of the tightest limit.
+        budget: what is used of the limits of requests that somebody has sent of late.
         sums: the fleet's tally.
     """
 
@@ -92,7 +93,7 @@ class Seen:
     lag_s: float
     batches: int
     set_aside: int
-    limits: Mapping[RequestKind, float]
+    budget: Sequence[BudgetUse]
     sums: Mapping[str, int]
 
 
@@ -147,7 +148,23 @@ def _gauges_of(seen: Seen) -> Iterator[Metric]:
     yield _gauge("loop_lag_seconds", "By how much the latest event loop of a worker is late.", seen.lag_s)
     yield _gauge("open_batches", "Batches that have not ended, of the newest hundred.", seen.batches)
     yield _gauge("set_aside", "Jobs and records set aside because they could not be read.", seen.set_aside)
-    yield _gauges("planet_request_limit", "Requests a second that the fleet may send to Planet.", "kind", seen.limits)
+    yield from _budget(seen.budget)
+
+
+def _budget(budget: Sequence[BudgetUse]) -> Iterator[Metric]:
+    """Of several limits of a kind the one that is tightest, or nearest."""
+    kinds = {use.kind for use in budget}
+    rates = {kind: [use.limit / use.period_s for use in budget if use.kind is kind and use.period_s] for kind in kinds}
+    used = {kind: max(use.used / use.limit for use in budget if use.kind is kind) for kind in kinds}
+    paused_s = {kind: max(use.paused_s for use in budget if use.kind is kind) for kind in kinds}
+    limits = {kind: min(each) for kind, each in rates.items() if each}
+    yield _gauges(
+        "planet_request_limit", "Requests a second that the fleet may send, of kinds sent of late.", "kind", limits
+    )
+    yield _gauges("planet_request_use", "What is used of that just now; 1 is all of it.", "kind", used)
+    yield _gauges(
+        "planet_pause_seconds", "For how long Planet takes no more requests, as it has said.", "kind", paused_s
+    )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -19,6 +19,7 @@ import planet_sdk
 from jobs import keys
 from jobs.run import Stage, State
 from planet_sdk.limits import RequestKind
+from worker.budget import BudgetUse
 from worker.cli.app import app
 from worker.metrics import FleetMetrics, Seen
 from worker.settings import Settings
@@ -52,7 +53,7 @@ NOTHING_SEEN = Seen(
     lag_s=0,
     batches=0,
     set_aside=0,
-    limits={RequestKind.GET: 3},
+    budget=[BudgetUse(RequestKind.GET, 3, 1, used=0, waiting=0, paused_s=0, pace=1)],
     sums={"stage|wait|done|1": 1},
 )
 

@@ -11,7 +11,6 @@ from starlette.staticfiles import StaticFiles
 
 from jobs.redaction import Redactor
 from planet_sdk._version import __version__
-from worker.budget import read_rates
 from worker.connection import lifetimes_of
 from worker.metered import Meters, traces_of
 from worker.settings import Settings
@@ -60,7 +59,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     )
     app.state.desk = Desk(link, Redactor(settings.secrets))
     app.state.traces = meters.traces
-    app.state.metrics = metrics.Scrapes(link, read_rates(settings.rates or ""))
+    app.state.metrics = metrics.Scrapes(link)
     app.state.relay = events.Relay(link)
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)

@@ -16,6 +16,8 @@ from jobs.batches import BatchStore
 from jobs.outcomes import Advance, Finish, Park
 from jobs.run import Failure, FailureKind, FileRecord, Stage, State
 from planet_sdk.limits import RequestKind
+from worker.budget import read_rates, tell_budget
+from worker.budget.turns import Turns
 from worker.tally import Tally
 from worker.tokens import Scope, create_token
 
@@ -64,7 +66,6 @@ async def test_runs_and_what_waits_are_counted_by_state_and_stage(web: httpx.Asy
     assert found["loop_lag_seconds", ()] == 0.25
     assert (found["workers", ("alive",)], found["workers", ("vanished",)]) == (1, 1)
     assert found["watcher_on_duty", ()] == 0
-    assert found["planet_request_limit", ("create",)] == 3
 
 
 async def test_how_old_what_waits_is_is_told(web: httpx.AsyncClient, fleet: Fleet, redis: ArqRedis) -> None:
@@ -107,6 +108,21 @@ async def test_what_workers_have_counted_is_told(web: httpx.AsyncClient, fleet: 
     assert found["stage_duration_seconds_bucket", ("43200.0", "failed", "create")] == 2
     assert found["stage_duration_seconds_count", ("failed", "create")] == 3
     assert found["stage_duration_seconds_sum", ("failed", "create")] == pytest.approx(100_000.52)
+
+
+async def test_what_is_used_of_the_request_budget_is_told(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    """As workers report their limits; of two limits of a kind, the tightest and the nearest."""
+    rates = read_rates("get=10/s+30/min, list=0")
+    await fleet.report_worker(budget=tell_budget("a", rates, 0))
+    turns = Turns(fleet.redis, "a", RequestKind.GET, rates[RequestKind.GET])
+    for _ in range(6):
+        await turns.take("w1", 0)
+    found = await scrape(web)
+
+    assert found["planet_request_limit", ("get",)] == 0.5
+    assert found["planet_request_use", ("get",)] == 0.6
+    assert found["planet_pause_seconds", ("get",)] == 0
+    assert ("planet_request_limit", ("create",)) not in found, "none was sent of late"
 
 
 async def test_labels_that_nobody_knows_are_left_out(web: httpx.AsyncClient, redis: ArqRedis) -> None:
