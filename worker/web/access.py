@@ -24,7 +24,7 @@ _KNOWS_LITTLE = (
 )
 _OPEN_BELOW = ("/static/", "/webhooks/planet/")  # a webhook has a secret of its own
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_SUBMITTING = frozenset({"/v1/runs", "/v1/batches"})
+_SUBMITTING = frozenset({"/v1/runs", "/v1/batches", "/v1/preview"})
 _OWN_SITE = frozenset({"same-origin", "none"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAKE_ONE = "make one with `planet-orders token create NAME --scope read`"

@@ -60,6 +60,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.state.desk = Desk(link, Redactor(settings.secrets))
     app.state.traces = meters.traces
     app.state.metrics = metrics.Scrapes(link)
+    app.state.always_again = settings.same_request_days == 0
     app.state.relay = events.Relay(link)
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)

@@ -13,6 +13,7 @@ from jobs.intake import Answer
 from jobs.listing import Cursor, Wanted, find_page
 from jobs.lookup import Named, look_up
 from jobs.newest_failures import FailureLook, Found, find_failures, group_newest_failures
+from jobs.preview import Preview
 from jobs.redaction import Redactor
 from jobs.run import Run, State
 from jobs.store import RunStore
@@ -82,6 +83,13 @@ class Desk:
     async def submit(self, submission: Submission) -> RunHandle:
         """Put one request into the queue; raises as OrderQueue.submit."""
         return await self._link.hand_in(lambda store: OrderQueue(store).submit(submission))
+
+    async def preview(self, submission: Submission) -> Preview:
+        """What would become of one request; raises as OrderQueue.submit."""
+        (answer,) = await self._link.ask(lambda store: OrderQueue(store).preview([submission]))
+        if isinstance(answer, Preview):
+            return answer
+        raise answer
 
     async def submit_batch(self, requests: Sequence[Submission], **options: Any) -> tuple[str, Sequence[Answer]]:
         """Put many requests into the queue; raises as OrderQueue.submit_batch.

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from jobs.causes import cause_of_run
+from jobs.line import Priority
 from jobs.listing import Cursor, Wanted
 from jobs.run import to_ms
 from worker.web.acts import acts_of, console_link, folder_of
 from worker.web.asking import AtDesk
 from worker.web.chart import draw_charts
+from worker.web.example import EXAMPLE
 from worker.web.failures import Failures
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
@@ -39,6 +41,13 @@ async def show_failures(request: Request, desk: AtDesk) -> str:
     # What fails again while a group is retried is newer than what was shown, and stays.
     befores = {cause.cause: Cursor(to_ms(cause.last_at) + 1) for cause in view.causes}
     return render("failures.html", request, view=view, befores=befores)
+
+
+@router.get("/submit")
+async def show_form(request: Request) -> str:
+    """A form for one order request."""
+    always_again = request.app.state.always_again
+    return render("submit.html", request, example=EXAMPLE, priorities=list(Priority), always_again=always_again)
 
 
 @router.get("/docs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 from jobs.errors import BadRequest, Problem
 from jobs.handles import RunHandle
 from jobs.line import Priority
+from jobs.preview import Preview
 from jobs.submission import Submission
 from worker.web.asking import AtDesk, caller_of, in_trace_of
 from worker.web.problems import BAD_BODY, NOT_POSSIBLE, REFUSED, UNKNOWN_RUN, problem
@@ -92,6 +93,9 @@ class OrderRequest(BaseModel):
         )
 
 
+Would = Literal["order", "known", "ordered before"]
+
+
 class SubmittedRun(BaseModel):
     """The run of a request."""
 
@@ -133,6 +137,38 @@ async def submit_run(
     response.status_code = 201 if run.created else 200
     response.headers["Location"] = str(request.app.url_path_for("get_run", run_id=run.run_id))
     return SubmittedRun.of(run)
+
+
+class RunPreview(BaseModel):
+    """What would become of a request if it were submitted now."""
+
+    would: Would = Field(description="`order` it; or it is `known` by its key, or was `ordered before`.")
+    run_id: str | None = Field(description="The run that has it already, where there is one.")
+    orders: int = Field(description="Orders at Planet: several, where one does not hold all items.")
+    items: int | None = Field(description="Null where only Planet can count them.")
+    hectares: float | None = Field(description="The area of interest times the items; null where it cannot be told.")
+
+    @classmethod
+    def of(cls, answer: Preview) -> Self:
+        """What the queue foresees."""
+        would: Would = "order" if answer.is_new else "ordered before" if answer.ordered_before else "known"
+        size = answer.size
+        return cls(
+            would=would, run_id=answer.run_id, orders=len(answer.orders), items=size.items, hectares=size.hectares
+        )
+
+
+@router.post(
+    "/preview",
+    operation_id="preview_run",
+    responses={409: problem("The key belongs to a run with another request."), **BAD_BODY},
+)
+async def preview_run(desk: AtDesk, order: OrderRequest) -> RunPreview:
+    """Tell what would become of an order request if it were submitted now; nothing is written, nothing is ordered.
+
+    The same checks and look-ups are made. Whether a daily cap leaves room, and what Planet says, only workers know.
+    """
+    return RunPreview.of(await desk.preview(order.as_submission()))
 
 
 @router.post("/runs/{run_id}/cancel", operation_id="cancel_run", responses={**UNKNOWN_RUN, **NOT_POSSIBLE})

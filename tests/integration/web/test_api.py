@@ -162,6 +162,7 @@ async def test_the_openapi_document_names_every_operation_and_every_reference_in
         "list_failures",
         "list_files",
         "list_runs",
+        "preview_run",
         "retry_failures",
         "retry_run",
         "submit_batch",

@@ -28,15 +28,15 @@ from jobs.run import FileRecord, Stage, State
 from tests.stage_rig import request
 from tests.web_rig import served_by_thread
 from worker.settings import Settings
-from worker.web import create_app, pages
+from worker.web import create_app, list_pages, pages
 
 from .conftest import Fleet
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
 APP = create_app(Settings(), "unix:///nowhere")  # for what it says of itself; it is not asked anything
-PAGES = [route for route in pages.router.routes if isinstance(route, APIRoute)]
+PAGES = [route for route in [*pages.router.routes, *list_pages.router.routes] if isinstance(route, APIRoute)]
 RUNS = ["QUEUED", "WAITING", "DONE", "FAILED"]
-SUBMITTING = ["submit_run", "submit_batch"]
+SUBMITTING = ["submit_run", "submit_batch", "preview_run"]
 CONFIG: dict[str, Any] = {
     "seed": 6,
     "generation": {"deterministic": True, "max-examples": EXAMPLES},
@@ -56,7 +56,11 @@ CONFIG: dict[str, Any] = {
     ],
 }
 """What is asked, always the same; and where the document cannot say all that is wrong."""
-BODIES: dict[str, Any] = {"POST /v1/runs": request(), "POST /v1/batches": {"requests": [request()]}}
+BODIES: dict[str, Any] = {
+    "POST /v1/runs": request(),
+    "POST /v1/preview": request(),
+    "POST /v1/batches": {"requests": [request()]},
+}
 
 
 DOCUMENT = schemathesis.openapi.from_dict(APP.openapi(), config=schemathesis.Config.from_dict(CONFIG))

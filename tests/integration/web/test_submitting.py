@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -233,3 +234,42 @@ async def test_runs_are_filtered_by_producer(web: httpx.AsyncClient, fleet: Flee
     assert await listed(producer="a") == ["R2", "R0"]
     assert await listed(producer="a", state="failed") == ["R0"]
     assert await listed(producer="nobody") == []
+
+
+async def test_a_preview_tells_what_would_be_ordered_and_writes_nothing(
+    web: httpx.AsyncClient, redis: ArqRedis
+) -> None:
+    new = await web.post("/v1/preview", json=request())
+    before = await redis.dbsize()
+    run = (await web.post("/v1/runs", json=request())).json()
+    known = (await web.post("/v1/preview", json=request())).json()
+
+    assert (new.status_code, before) == (200, 0)
+    assert {name: new.json()[name] for name in ("would", "run_id", "orders", "items")} == {
+        "would": "order",
+        "run_id": None,
+        "orders": 1,
+        "items": 1,
+    }
+    assert new.json()["hectares"] > 0
+    assert (known["would"], known["run_id"]) == ("ordered before", run["run_id"])
+
+
+async def test_a_preview_refuses_what_submitting_would(web: httpx.AsyncClient) -> None:
+    await web.post("/v1/runs", json={**request(), "key": "taken"})
+
+    wrong = await web.post("/v1/preview", json={**request(), "products": [{"item_type": "PSScene"}]})
+    reused = await web.post("/v1/preview", json={**request(name="other"), "key": "taken"})
+
+    assert wrong.status_code == 422
+    assert all(error["field"].startswith("products") for error in wrong.json()["errors"])
+    assert reused.status_code == 409
+
+
+async def test_the_example_of_the_form_can_be_ordered(web: httpx.AsyncClient) -> None:
+    page = (await web.get("/submit")).text
+    example = page.partition('<pre id="example" hidden>')[2].partition("</pre>")[0]
+
+    answer = await web.post("/v1/preview", json=json.loads(html.unescape(example)))
+
+    assert (answer.status_code, answer.json()["items"]) == (200, 1)
