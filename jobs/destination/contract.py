@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from jobs.errors import DestinationError
 from planet_sdk.exceptions import UnsafeName
@@ -74,6 +75,10 @@ class Destination(ABC):
     @abstractmethod
     async def read(self, key: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
         """The whole file, which must not be larger than the limit."""
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """The file, to be read in pieces from anywhere in it, in a thread or a process where waiting harms nobody."""
 
     @abstractmethod
     async def list(self, prefix: str = "") -> Mapping[str, int]:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from jobs.destination.contract import READ_LIMIT_BYTES, Destination, DestinationUnavailable, check_key
 from jobs.destination.urls import local_path
@@ -54,6 +55,10 @@ class LocalDestination(Destination):
 
     async def read(self, key: str, *, limit_bytes: int = READ_LIMIT_BYTES) -> bytes:
         return await asyncio.to_thread(self._read, key, limit_bytes)
+
+    def open(self, key: str) -> BinaryIO:
+        with self._errors(key):
+            return self._path(key).open("rb")
 
     async def list(self, prefix: str = "") -> Mapping[str, int]:
         return await asyncio.to_thread(lambda: self._list(self._path(prefix) if prefix else self.local_dir))

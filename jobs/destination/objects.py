@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import obstore
@@ -28,6 +29,7 @@ _PART_BYTES = 8 * 1024 * 1024
 _PARTS_MAX = 9_000  # S3 takes 10,000 parts; larger files get larger parts
 _PARTS_AT_ONCE = 2  # per file: several files go up side by side, and each part in flight is held in memory
 _PIECE_BYTES = 4 * 1024 * 1024
+_READ_AHEAD_BYTES = 256 * 1024  # of a file that is read from anywhere: the directory of a GeoTIFF fits in
 _CLIENT_DEFAULTS = {
     "connect_timeout": "10s",
     "read_timeout": "60s",  # a stalled body
@@ -125,6 +127,17 @@ class ObjectDestination(Destination):
                 raise DestinationError(f"{self.url_of(key)} is larger than {limit_bytes:,} bytes")
             return bytes(await answer.bytes_async())
 
+    def open(self, key: str) -> BinaryIO:
+        path = self._path(key)
+        with self._errors(key):
+            size_bytes = int(obstore.head(self._store, path)["size"])
+        reader = _RangeReader(lambda start, end: self._read_range(path, key, start, end), size_bytes)
+        return io.BufferedReader(reader, _READ_AHEAD_BYTES)
+
+    def _read_range(self, path: str, key: str, start: int, end: int) -> bytes:
+        with self._errors(key):
+            return bytes(obstore.get_range(self._store, path, start=start, end=end))
+
     async def list(self, prefix: str = "") -> Mapping[str, int]:
         top = self._path(prefix) if prefix else self._prefix
         found = {}
@@ -161,6 +174,33 @@ class ObjectDestination(Destination):
             raise DestinationUnavailable(f"{place} cannot be used: {_first_line(error)}") from error
         except (BaseError, OSError, ValueError, TypeError) as error:
             raise DestinationError(f"{place} cannot be used: {_first_line(error)}") from error
+
+
+class _RangeReader(io.RawIOBase):
+    """A file of which any piece can be asked for."""
+
+    def __init__(self, read_range: Callable[[int, int], bytes], size_bytes: int) -> None:
+        self._read_range, self._size_bytes, self._at = read_range, size_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size_bytes}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._at + len(buffer), self._size_bytes)
+        if end <= self._at:
+            return 0
+        piece = self._read_range(self._at, end)
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
 
 
 def _read_client_options(scheme: str) -> dict[str, str]:

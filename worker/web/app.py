@@ -22,6 +22,8 @@ from worker.web.description import describe
 from worker.web.desk import Desk
 from worker.web.headers import SafeHeaders
 from worker.web.link import Link
+from worker.web.quicklooks import Quicklooks
+from worker.web.quicklooks import router as quicklook_router
 from worker.web.webhook import Webhook
 
 _MOST_BYTES = 6 * 1024 * 1024  # of a body: a request may have 5 MB, a call of Planet's names thousands of files
@@ -38,6 +40,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
         redis_url: where the fleet's Redis is, as `worker.connection.open_redis` gives it.
         loopback: whether only this machine reaches it: then it is open while there are no tokens.
     """
+    quicklooks = Quicklooks()
     link = Link(redis_url, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
 
     meters = Meters(traces=traces_of(settings, "planet-orders-web"))
@@ -45,6 +48,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await quicklooks.close()
         await link.close()
         await meters.aclose()
 
@@ -62,6 +66,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.state.metrics = metrics.Scrapes(link)
     app.state.always_again = settings.same_request_days == 0
     app.state.relay = events.Relay(link)
+    app.state.quicklooks = quicklooks
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)
     app.add_middleware(Access, link=link, loopback=loopback, public_url=settings.public_url)
@@ -73,6 +78,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.include_router(api.router)
     app.include_router(submitting.router)
     app.include_router(batches.router)
+    app.include_router(quicklook_router)
     app.include_router(failures.router)
     app.include_router(events.router)
     app.include_router(webhook.router)

@@ -16,6 +16,7 @@ from worker.web.asking import AtDesk
 from worker.web.chart import draw_charts
 from worker.web.example import EXAMPLE
 from worker.web.failures import Failures
+from worker.web.quicklooks import Quicklooks, subjects_of, why_none
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
 from worker.web.timeline import draw_timeline
@@ -62,6 +63,8 @@ async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
     records = await desk.read_records(run_id)
     run = tell_run(records.run, records.history, records.files, desk.redactor)
     folder = folder_of(run)
+    subjects = subjects_of(records)
+    quicklooks: Quicklooks = request.app.state.quicklooks
     return render(
         "run.html",
         request,
@@ -73,5 +76,8 @@ async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
         folder=folder,
         console=console_link(folder) if folder else None,
         timeline=draw_timeline([part.history for part in records.parts], datetime.now(UTC)),
+        subject=subjects[0] if subjects else None,
+        pictures=[subject.file.path for subject in subjects],
+        why_no_picture=desk.redactor.text(quicklooks.failure(subjects[0]) or "") if subjects else why_none(run.files),
         log=[desk.redactor.mapping(line) for line in records.log],
     )
