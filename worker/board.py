@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +18,8 @@ from worker.wording import age, duration, one_line, plural, size
 
 _PIPE_WIDTH = 200  # a pipe has no edge to fold at; a table must not be cut for one
 _NARROW = 110  # columns, below which a table of runs is shortened
+_WIDE = 140  # columns, from which on a table with all details has room for whole ids
+_NUMBERS = {"files", "rate", "tries", "bytes", "time"}  # columns
 _BAR, _NARROW_BAR = 20, 12  # columns
 _ID_END = 8  # letters of a run's id that tell it from others
 
@@ -51,28 +53,42 @@ def state_text(state: State) -> Text:
     return Text(state.value, style=_STYLES[state])
 
 
-def runs_table(runs: Iterable[Run], width: int, now: datetime | None = None) -> Table:
+def runs_table(
+    runs: Iterable[Run], width: int, now: datetime | None = None, rates: Mapping[str, float] | None = None
+) -> Table:
     """One line a run: id, name, state, a bar, bytes, and how long it took or has been under way.
 
     Args:
         runs: in the order they are shown.
         width: of the screen; on a narrow one only the end of an id is shown, which commands take as well.
         now: default: this moment.
+        rates: of downloads, in bytes per second: where they are given, and there is room, a line tells stage, files,
+            rate and tries, too.
     """
     now, is_narrow = now or datetime.now(UTC), width < _NARROW
+    is_detailed = rates is not None and not is_narrow
+    shortens = is_narrow or (is_detailed and width < _WIDE)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("run", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis")
-    table.add_column("state", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
+    details = ["stage", "files", "rate", "tries"] if is_detailed else []
+    for name in ("run", "name", "state", "", *details, "bytes", "time"):
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, no_wrap=True, justify=justify, overflow="ellipsis" if name == "name" else "fold")
     for run in runs:
-        run_id = run.run_id[-_ID_END:] if is_narrow else run.run_id
-        bar = bar_of(run, _NARROW_BAR if is_narrow else _BAR)
+        run_id = run.run_id[-_ID_END:] if shortens else run.run_id
+        bar = bar_of(run, _NARROW_BAR if shortens else _BAR)
+        more = _details(run, rates or {}) if is_detailed else []
         time = duration(((run.finished_at or now) - run.created_at).total_seconds())
-        table.add_row(run_id, Text(one_line(run.name)), state_text(run.state), bar, size(run.bytes_done or None), time)
+        amount = size(run.bytes_done or None)
+        table.add_row(run_id, Text(one_line(run.name)), state_text(run.state), bar, *more, amount, time)
     return table
+
+
+def _details(run: Run, rates: Mapping[str, float]) -> list[str]:
+    """Stage, files, rate and tries of a run that is under way; of one that has ended its files."""
+    files = f"{run.files_done:,}/{run.files_total:,}" if run.files_total else ""
+    rate = f"{size(round(rates[run.run_id]))}/s" if run.run_id in rates else ""
+    stage, tries = ("", "") if run.state.is_final else (run.stage.value, str(run.tries or ""))
+    return [stage, files, rate, tries]
 
 
 def add_progress(runs: Iterable[Run], workers: Iterable[WorkerView]) -> list[Run]:

@@ -14,6 +14,7 @@ from arq.connections import ArqRedis
 from jobs import keys
 from jobs.connection import connect
 from jobs.queue import OrderQueue
+from jobs.redaction import Redactor
 from jobs.store import RunStore
 from worker.cli.exits import CommandError
 from worker.connection import lifetimes_of, open_redis
@@ -41,6 +42,11 @@ class Desk:
     def store(self) -> RunStore:
         """The runs themselves."""
         return self.queue.store
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out of what is shown, those of the settings among them."""
+        return Redactor(self.settings.secrets)
 
     async def workers_alive(self) -> list[WorkerView]:
         """The workers that take jobs."""

@@ -173,18 +173,60 @@ def batch(
 
 def watch(
     runs: list[str] = typer.Argument(None, metavar="[RUN...]", help="Ids of runs; default: everything."),
+    batch: str | None = typer.Option(None, metavar="BATCH", help="The runs of this batch."),
     json: bool = _JSON,
 ) -> int:
     """Watch runs and workers live.
 
-    In a pipe it prints one line for each move of a run. With ids it ends when these runs have; without, with Ctrl-C.
+    On a terminal it is a screen of bars, of the runs that are named, or of what is under way. In a pipe it prints one
+    line for each move of a run. With ids or a batch it ends when these runs have; without, with Ctrl-C. An outage of
+    Redis is waited for.
 
-    --json prints one object a line for each move of a run:
-      id, run_id, state, stage, reason, at
+    Examples:
+      planet-orders watch
+      planet-orders watch 8Z3KQ7
+      planet-orders watch --batch 4YN0QE --json | jq -r .state
+
+    --json prints one object a line for each move of a run, beginning with where named runs stand, as `events` does:
+      id, run_id, state, stage, at, reason
+
+    Exit status: 1 if a run that was named did not end done or partial, or a request of the batch was refused.
     """
+    if runs and batch:
+        raise typer.BadParameter("give ids of runs, or --batch")
     from worker.cli import watch as command  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return command.watch(runs or [], as_json=json)
+    return command.watch(runs or [], batch, as_json=json)
+
+
+def events(
+    follow: bool = typer.Option(False, "--follow", "-f", help="Go on with what comes, until Ctrl-C."),
+    run: str | None = typer.Option(None, metavar="RUN", help="Only moves of this run."),
+    batch: str | None = typer.Option(None, metavar="BATCH", help="Only moves of this batch's runs."),
+    state: list[StateName] = typer.Option(None, help="Only moves into this state; may be repeated."),
+    after: str | None = typer.Option(None, metavar="EVENT", help="Begin behind the event with this id."),
+    since: str | None = typer.Option(None, help="Begin so long ago: 90m, 2h, 7d."),
+    json: bool = _JSON,
+) -> int:
+    """Print moves of runs from state to state, the oldest first.
+
+    Without --follow: all that are kept, which are about the last 10,000. With it: from now on, or from --after or
+    --since on. An outage of Redis is waited for, and nothing is left out. Ctrl-C says where to go on.
+
+    Examples:
+      planet-orders events --since 1h --state failed --state expired
+      planet-orders events --follow --json | while read -r event; do ...; done
+      planet-orders events --follow --after 1795401603123-0
+
+    --json prints one object a line:
+      id, run_id, state, stage, at, reason
+    """
+    if after and since:
+        raise typer.BadParameter("give --after or --since")
+    from worker.cli import events as command  # noqa: PLC0415 — heavy: only when it is asked for
+
+    wanted = command.Wanted(run, batch, [each.value for each in state or ()], after, since)
+    return command.show_events(wanted, follow=follow, as_json=json)
 
 
 def cancel(
@@ -279,6 +321,7 @@ def add_to(app: typer.Typer) -> None:
         "list": list_runs,
         "batch": batch,
         "watch": watch,
+        "events": events,
         "cancel": cancel,
         "retry": retry,
         "failed": failed,

@@ -3,87 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 
-import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
+from jobs.run import Run, State
 from jobs.store import Event
-from worker.board import add_progress, open_console, runs_table, states_line, workers_table
+from worker.board import add_progress, open_console
 from worker.cli.desk import Desk, at_desk
+from worker.cli.events import Choice, print_event, read_moves
 from worker.cli.exits import Exit
-from worker.cli.follow import follow_to_end
-from worker.fleet import read_fleet
-from worker.wording import clock_time, one_line
+from worker.cli.follow import Followed, draw_runs, tell_failures
+from worker.cli.outage import Outage
+from worker.cli.picture import Picture
+from worker.web.overview import FleetView
+from worker.web.overview import look as look_at_fleet
 
 _LOOK_S = 0.5
-_OTHER_LINES = 6  # of the screen: headings and counts
+_UNDER_WAY = (State.DOWNLOADING, State.VALIDATING, State.CREATING, State.WAITING, State.QUEUED)
 
 
-def watch(texts: list[str], *, as_json: bool) -> Exit:
-    """Watch these runs until they have ended, or everything until Ctrl-C."""
+def watch(texts: list[str], batch: str | None, *, as_json: bool) -> Exit:
+    """Watch these runs, or a batch's, until they have ended, or everything until Ctrl-C."""
 
     async def work(desk: Desk) -> Exit:
-        run_ids = await desk.find_run_ids(texts)
+        run_ids, batch_id = await desk.find_run_ids(texts), await desk.find_batch_id(batch) if batch else None
         for run_id in run_ids:
             await desk.queue.get(run_id)  # an unknown id is an error, not an endless wait
+        followed = Followed(desk, run_ids, batch_id) if run_ids or batch_id else None
         console = open_console()
         if as_json or not console.is_terminal:
-            return await _print_events(desk, set(run_ids), as_json=as_json)
-        if not run_ids:
-            await _watch_fleet(desk, console)
-        runs = await follow_to_end(desk, run_ids)
-        return Exit.OK if all(run.state.has_files for run in runs.values()) else Exit.FAILED
+            return await _print_moves(desk, followed, batch_id, as_json=as_json)
+        return await _show(desk, followed, console)
 
     return at_desk(work)
 
 
-async def _print_events(desk: Desk, run_ids: set[str], *, as_json: bool) -> Exit:
-    """Print moves as they happen; with run ids, begin with where these stand, and end with the last of them."""
+async def _print_moves(desk: Desk, followed: Followed | None, batch_id: str | None, *, as_json: bool) -> Exit:
+    """Print moves as they happen; of named runs begin with where they stand, and end with the last of them."""
     after = await desk.store.last_event_id()
-    runs = await desk.store.get_many(sorted(run_ids))
-    pending = {run.run_id for run in runs if not run.state.is_final}
-    well = all(run.state.has_files for run in runs if run.state.is_final)
-    for run in runs:
-        _print_event(Event("", run.run_id, run.state, run.stage, run.reason or "", run.updated_at), as_json=as_json)
-    if run_ids and not pending:
-        return Exit.OK if well else Exit.FAILED
-    async for event in desk.queue.events(after):
-        if run_ids and event.run_id not in run_ids:
-            continue
-        _print_event(event, as_json=as_json)
-        if event.state.is_final:
-            well = well and event.state.has_files
-            pending.discard(event.run_id)
-            if run_ids and not pending:
-                break
-    return Exit.OK if well else Exit.FAILED
+    outage, pending = Outage(), set[str]()
+    if followed:
+        await followed.look()
+        for run in followed.runs.values():
+            stands = Event(after, run.run_id, run.state, run.stage, run.reason or "", run.updated_at)
+            print_event(stands, as_json=as_json)
+        pending = {run.run_id for run in followed.pending}
+    choice = Choice(desk, set() if batch_id or not followed else set(followed.runs), batch_id)
+    moves = read_moves(desk, after, follow=True)
+    while not (followed and followed.has_ended):
+        event = await anext(moves)
+        is_wanted = event is not None and await outage.ask(partial(choice.fits, event))
+        if event and is_wanted:
+            print_event(event, as_json=as_json)
+            pending -= {event.run_id} if event.state.is_final else set()
+        if followed and (event is None or not pending):  # all have ended, or the stream did not hold them any more
+            await outage.ask(followed.look)
+            pending = {run.run_id for run in followed.pending}
+    return _verdict(followed)
 
 
-def _print_event(event: Event, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(asdict(event), default=datetime.isoformat))
-    else:
-        typer.echo(f"{clock_time(event.at)}  {event.run_id}  {event.state:<11}  {one_line(event.reason)}".rstrip())
+async def _show(desk: Desk, followed: Followed | None, console: Console) -> Exit:
+    """A screen of its own, as `top` has; what became of named runs stays below the command."""
+    picture = Picture(console)
 
+    async def look() -> tuple[FleetView, list[Run]]:
+        if followed:
+            await followed.look()
+        fleet = await look_at_fleet(desk.store, desk.redactor)
+        runs = list(followed.runs.values()) if followed else await _under_way(desk, picture.room)
+        return fleet, add_progress(runs, fleet.workers)
 
-async def _watch_fleet(desk: Desk, console: Console) -> None:
-    with Live(console=console, auto_refresh=False, screen=False) as live:
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        outage = Outage(lambda text: live.update(picture.draw_trouble(text), refresh=True))
         while True:
-            live.update(await _draw_fleet(desk, console), refresh=True)
-            await asyncio.sleep(_LOOK_S)
+            live.update(picture.draw(*await outage.ask(look)), refresh=True)
+            if followed and followed.has_ended:
+                break
+            await asyncio.sleep(followed.pause_s if followed else _LOOK_S)
+    runs = list(followed.runs.values())
+    console.print(draw_runs(runs, console))
+    tell_failures(console, runs)
+    return _verdict(followed)
 
 
-async def _draw_fleet(desk: Desk, console: Console) -> RenderableType:
-    """Workers, counts, and as many of the newest runs as the window has room for."""
-    workers = [worker for worker in await read_fleet(desk.redis) if worker.is_alive]
-    counts = await desk.store.count()
-    room = max(1, console.height - _OTHER_LINES - max(1, len(workers)))
-    runs = add_progress(await desk.queue.list(limit=room), workers)
-    nobody = Text("no worker is alive; start one with: planet-orders worker", style="red")
-    fleet = workers_table(workers) if workers else nobody
-    return Group(fleet, Text(), states_line(counts), Text(), runs_table(runs, console.width))
+async def _under_way(desk: Desk, room: int) -> Sequence[Run]:
+    """What is under way, what is in hand first; and where there is room left, what has ended lately."""
+    runs: list[Run] = []
+    for state in _UNDER_WAY:
+        runs += await desk.queue.list(state, room - len(runs)) if len(runs) < room else []
+    known = {run.run_id for run in runs}
+    newest = await desk.queue.list(limit=room) if len(runs) < room else []
+    return [*runs, *(run for run in newest if run.run_id not in known)][:room]
+
+
+def _verdict(followed: Followed) -> Exit:
+    return Exit.OK if followed.is_well else Exit.FAILED
