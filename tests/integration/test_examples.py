@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import pytest
 from planet_sdk import OrdersClient
 from planet_sdk.simulator import Simulator, SimulatorSettings
 from tests.waiting import wait_until
+from worker.demo.premises import find_free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -220,4 +222,63 @@ def test_the_example_of_a_management_command_may_be_run_again_and_again(
         ((_, run_id, *_), (*_, problem)) = run("fields.sqlite", str(EXAMPLES / "order.json"), str(bad))
         assert "products" in problem
         wait_until("the run is done", lambda: run("fields.sqlite")[0] == ["1", run_id, "done", "-"])
+    assert len(planet.report().orders) == 1
+
+
+@pytest.fixture
+def web(environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a program that uses the HTTP API of a fleet with one worker, with a token."""
+    url = f"http://127.0.0.1:{(port := find_free_port())}"
+    more = environment | {"ORDERS_WEB_PORT": str(port)}
+    serving = [*PLANET_ORDERS, "web"]
+    with (
+        one_worker(tmp_path, environment),
+        subprocess.Popen(serving, cwd=tmp_path, env=more, stderr=subprocess.DEVNULL) as process,
+    ):
+        token = [*PLANET_ORDERS, "token", "create", "an example", "--scope", "submit", "--scope", "read"]
+        made = subprocess.run(token, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        wait_until("the web process answers", lambda: answers(url))
+        yield environment | {"ORDERS_URL": url, "ORDERS_TOKEN": made.stdout.strip(), "ORDERS_PAUSE_S": "0.2"}
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(
+            ["node", "submit.mjs"],
+            marks=pytest.mark.skipif(not shutil.which("node"), reason="no node here: install nodejs, 18 or newer"),
+        ),
+        pytest.param(["sh", "submit.sh"], marks=pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")),
+    ],
+    ids=["JavaScript", "shell"],
+)
+def test_the_examples_over_http_buy_once_however_often_they_are_run(
+    planet: Simulator, tmp_path: Path, web: dict[str, str], program: list[str]
+) -> None:
+    """They tell the run's end and its files; a refused request is named by its field."""
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"name": "bad", "products": []}))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [program[0], str(EXAMPLES / program[1]), *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=web, capture_output=True, text=True, timeout=90, check=False)
+
+    first, second = (run("field-7", str(EXAMPLES / "order.json")) for _ in range(2))
+    refused = run("field-8", str(bad))
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stdout.splitlines()[1:] == second.stdout.splitlines()[1:]
+    assert first.stdout.splitlines()[1].endswith("  done")
+    assert len(first.stdout.splitlines()) == 2 + 9
+    assert refused.returncode != 0
+    assert "products" in refused.stderr
     assert len(planet.report().orders) == 1
