@@ -14,10 +14,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
            --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit chaos restarts kills schema docs demo lock clean
+.PHONY: help setup test lint format types unit chaos restarts kills schema screenshots docs demo lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) $(PLANET_3)/.ready  ## install everything into .venv (quick when nothing changed)
 
@@ -73,6 +73,9 @@ kills: setup  ## kill a worker at each call of a run, one after another, and hol
 
 schema: setup  ## hold the HTTP API against its OpenAPI document with thousands of requests
 	@SCHEMA_EXAMPLES=300 $(BIN)/pytest tests/integration/web/test_document.py --numprocesses 2 --dist load --timeout 900
+
+screenshots: $(READY)  ## take the pictures in docs/images of a fleet at work, with Chromium
+	@$(BIN)/python -m tests.browser.screenshots
 
 docs: $(READY)  ## write docs/reference from the docstrings
 	$(BIN)/python docs/make_reference.py

@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
-from tests.browser.conftest import IN_BROWSER, Fleet, Visit, once
+from tests.browser.conftest import IN_BROWSER, Visit, once
+from tests.browser.fleet import Fleet
 
 pytestmark = IN_BROWSER
 
@@ -22,7 +23,7 @@ async def run_ids(fleet: Fleet) -> dict[str, str]:
     fleet.simulator.fail("create", subject="*refused*", status=400)
     run_ids = {"done": await fleet.submit("delivered <b>whole</b>"), "failed": await fleet.submit("refused by Planet")}
     for state, run_id in run_ids.items():
-        await fleet.ended(run_id, state)
+        await fleet.reached(run_id, state)
     return run_ids
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import IN_BROWSER, Fleet, Visit
+from tests.browser.conftest import IN_BROWSER, Visit
+from tests.browser.fleet import Fleet
 
 pytestmark = IN_BROWSER
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.async_api import Browser, expect
 
 from tests.browser.chromium import tab
-from tests.browser.conftest import IN_BROWSER, Fleet, Visit
+from tests.browser.conftest import IN_BROWSER, Visit
+from tests.browser.fleet import Fleet
 from tests.redis_proxy import proxy_before
 from tests.web_rig import served_by_thread
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import IN_BROWSER, Fleet, Visit
+from tests.browser.conftest import IN_BROWSER, Visit
+from tests.browser.fleet import Fleet
 from worker.wording import size
 
 pytestmark = IN_BROWSER
@@ -17,7 +18,7 @@ async def test_a_run_is_watched_until_it_is_done_and_told_as_the_api_tells_it(fl
         await expect(tab.page.locator(".run-head .chip")).to_have_text("done")
         assert not await tab.was_reloaded()
 
-        run = await fleet.ended(run_id)
+        run = await fleet.reached(run_id, "done")
         page = tab.page.get_by_role("main")
         await expect(page.get_by_role("heading", level=1)).to_have_text(run["name"])
         await expect(page.get_by_text(run["order_id"], exact=True).first).to_be_visible()
@@ -32,7 +33,7 @@ async def test_a_run_is_watched_until_it_is_done_and_told_as_the_api_tells_it(fl
 async def test_what_has_failed_is_found_by_its_cause_and_retried(fleet: Fleet, visit: Visit) -> None:
     fleet.simulator.fail("create", subject="*no such luck*", status=400, body='{"general": [{"message": "no luck"}]}')
     run_id = await fleet.submit("no such luck")
-    failed = await fleet.ended(run_id, "failed")
+    failed = await fleet.reached(run_id, "failed")
     async with visit() as tab:
         await tab.open("/failures")
         cause = tab.page.get_by_role("region").filter(has=tab.page.locator(f'a[href$="{run_id}"]'))
@@ -43,4 +44,4 @@ async def test_what_has_failed_is_found_by_its_cause_and_retried(fleet: Fleet, v
         await expect(cause).to_have_count(0)
         assert not await tab.was_reloaded()
 
-    assert (await fleet.ended(run_id))["files_total"]
+    assert (await fleet.reached(run_id, "done"))["files_total"]

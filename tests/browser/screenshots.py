@@ -1,0 +1,91 @@
+"""`make screenshots`: pictures of the pages for the README, taken of a fleet that has been at work for some minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser
+
+from planet_sdk.simulator import FaultKind, SimulatorSettings
+from tests.browser.chromium import Tab, chromium, tab
+from tests.browser.fleet import Fleet, fleet_of_processes
+from tests.browser.program import NO_CHROMIUM, find_chromium
+from worker.demo.requests import build_requests
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WAVES = 8
+PAUSE_S = 20  # between two waves: the charts need some minutes to show
+DESK = {"width": 1280, "height": 1180}
+PHONE = {"width": 390, "height": 844}
+PLANET = SimulatorSettings(queued_s=4, running_s=12, jitter=0.8, scene_size_px=256)
+REFUSED = (
+    '{"field": {"Details": [{"message": "no access to assets of item"}]}, "general": [{"message": "Unable to accept"}]}'
+)
+PRODUCERS = ("harvest", "insurance", "coast watch")
+
+
+async def main() -> int:
+    """Take them all; returns the exit status."""
+    program = find_chromium()
+    if program is None:
+        print(NO_CHROMIUM, file=sys.stderr)
+        return 1
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="planet-orders-") as folder:
+        working = fleet_of_processes(Path(folder), PLANET, ("atlas", "borealis"))
+        async with working as fleet, chromium(program) as browser:
+            run_id = await let_work(fleet)
+            await take_all(fleet, browser, run_id)
+    return 0
+
+
+async def let_work(fleet: Fleet) -> str:
+    """Orders come in for some minutes, and not all of them go well; returns a run that is done."""
+    fleet.simulator.fail("create", subject="*snow-sapporo*", status=400, times=3, body=REFUSED)
+    fleet.simulator.doom(FaultKind.ORDER_FAILED, "*flood-valencia*", times=2)
+    fleet.simulator.doom(FaultKind.ORDER_STUCK, "*salt-uyuni*", times=None)
+    fleet.simulator.fail("link", times=4)
+    run_id = await fleet.order({**build_requests()[0], "producer": "harvest"})
+    for wave in range(WAVES):
+        print(f"wave {wave + 1} of {WAVES}")
+        (await fleet.api.post("/v1/batches", json=batch(wave))).raise_for_status()
+        await asyncio.sleep(PAUSE_S)  # so that time passes on the charts
+    await fleet.reached(run_id, "done")
+    fleet.simulator.slow_body("*.tif", bytes_per_s=20_000, times=None)  # so that something is under way
+    (await fleet.api.post("/v1/batches", json=batch(WAVES))).raise_for_status()
+    await asyncio.sleep(PAUSE_S)
+    return run_id
+
+
+def batch(wave: int) -> dict[str, Any]:
+    """A third of the demo's requests."""
+    requests = [{**each, "name": f"{each['name']}-{wave + 1}"} for each in build_requests()[wave % 3 :: 3]]
+    return {"name": f"survey {wave + 1}", "producer": PRODUCERS[wave % 3], "requests": requests}
+
+
+async def take_all(fleet: Fleet, browser: Browser, run_id: str) -> None:
+    """Each page, as people see it."""
+    pictures = {"fleet-light": "/", "run": f"/runs/{run_id}", "failures": "/failures"}
+    async with tab(browser, fleet.address, color_scheme="light", viewport=DESK) as light:
+        for name, path in pictures.items():
+            await take(light, path, name)
+    async with tab(browser, fleet.address, color_scheme="dark", viewport=DESK) as dark:
+        await take(dark, "/", "fleet-dark")
+    async with tab(browser, fleet.address, color_scheme="light", viewport=PHONE) as phone:
+        await take(phone, "/", "phone")
+
+
+async def take(one: Tab, path: str, name: str) -> None:
+    """One picture, of what fits the window."""
+    await one.open(path)
+    image = IMAGES / f"{name}.png"
+    await one.page.screenshot(path=image, animations="disabled")
+    print(f"{image.name}: {image.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
