@@ -13,7 +13,17 @@ from tests.browser.fleet import Fleet
 
 pytestmark = IN_BROWSER
 
-PAGES = ("/", "/?state=done", "/failures", "/runs/{done}", "/runs/{failed}", "/docs", "/nowhere")
+PAGES = (
+    "/",
+    "/runs",
+    "/runs?state=done",
+    "/runs/{done}",
+    "/runs/{failed}",
+    "/failures",
+    "/submit",
+    "/docs",
+    "/nowhere",
+)
 every_page = pytest.mark.parametrize("path", PAGES)
 
 
@@ -77,17 +87,18 @@ FOCUSABLE = ", ".join(
 _FOCUSED = """() => {
   const it = document.activeElement, style = getComputedStyle(it);
   if (it === document.body) return null;
-  const seen = it.dataset.reached; it.dataset.reached = "yes";
-  return seen ? null : {text: (it.textContent || it.name || it.id).trim().slice(0, 60),
+  it.dataset.place ??= document.querySelectorAll("[data-place]").length;
+  return {place: Number(it.dataset.place), text: (it.textContent || it.name || it.id).trim().slice(0, 60),
     is_shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none"};
 }"""
 
 
 async def tab_through(page: Page) -> list[dict[str, Any]]:
-    """Press Tab until it has gone round; what had the focus, and whether one could see it."""
-    reached = []
-    await page.keyboard.press("Tab")
-    while (focused := await page.evaluate(_FOCUSED)) is not None:
-        reached.append(focused)
+    """Press Tab until it has gone round; what had the focus, and whether one could see it. A date has it thrice."""
+    reached: dict[int, dict[str, Any]] = {}
+    while True:
         await page.keyboard.press("Tab")
-    return reached
+        focused = await page.evaluate(_FOCUSED)
+        if focused is None or focused["place"] < len(reached) - 1:
+            return list(reached.values())
+        reached.setdefault(focused["place"], focused)

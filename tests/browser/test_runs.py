@@ -1,9 +1,10 @@
-"""A run as people see it: watched, failed and retried."""
+"""A run as people see it: watched, failed, retried and cancelled, found again among the others."""
 
 from __future__ import annotations
 
 from playwright.async_api import expect
 
+from planet_sdk.simulator import FaultKind
 from tests.browser.conftest import IN_BROWSER, Visit
 from tests.browser.fleet import Fleet
 from worker.wording import size
@@ -45,3 +46,59 @@ async def test_what_has_failed_is_found_by_its_cause_and_retried(fleet: Fleet, v
         assert not await tab.was_reloaded()
 
     assert (await fleet.reached(run_id, "done"))["files_total"]
+
+
+async def test_a_run_is_cancelled_from_its_page(fleet: Fleet, visit: Visit) -> None:
+    fleet.simulator.doom(FaultKind.ORDER_STUCK, "*never ready*")
+    run_id = await fleet.submit("never ready")
+    async with visit() as tab:
+        await tab.open(f"/runs/{run_id}")
+        chip = tab.page.locator(".run-head .chip")
+        await expect(chip).to_have_text("waiting")
+        tab.page.once("dialog", lambda dialog: dialog.accept())
+        await tab.page.get_by_role("button", name="Cancel run").press("Enter")
+        await expect(chip).to_have_text("cancelled")
+        await expect(tab.page.get_by_role("button", name="Cancel run")).to_be_disabled()
+        assert not await tab.was_reloaded()
+
+    assert (await fleet.run(run_id))["state"] == "cancelled"
+
+
+async def test_a_question_that_is_answered_with_no_cancels_nothing(fleet: Fleet, visit: Visit) -> None:
+    fleet.simulator.doom(FaultKind.ORDER_STUCK, "*let it be*")
+    run_id = await fleet.submit("let it be")
+    await fleet.reached(run_id, "waiting")
+    async with visit() as tab:
+        await tab.open(f"/runs/{run_id}")
+        async with tab.page.expect_event("dialog") as asked:
+            tab.page.once("dialog", lambda dialog: dialog.dismiss())
+            await tab.page.get_by_role("button", name="Cancel run").click()
+        assert "Cancel" in (await asked.value).message
+
+    run = await fleet.run(run_id)
+    assert (run["state"], run["cancel_requested"]) == ("waiting", False)
+
+
+async def test_runs_are_found_by_state_producer_name_and_id(fleet: Fleet, visit: Visit) -> None:
+    fleet.simulator.doom(FaultKind.ORDER_STUCK, "*needle*")
+    run_id = await fleet.submit("a needle in the hay", producer="haymaker")
+    await fleet.reached(run_id, "waiting")
+    other = await fleet.submit("hay")
+    await fleet.reached(other, "done")
+    async with visit() as tab:
+        await tab.open("/runs")
+        rows = tab.page.locator("tbody tr")
+        await tab.page.get_by_role("navigation", name="Runs by state").get_by_role("link", name="waiting").click()
+        await expect(rows.filter(has_text=run_id)).to_be_visible()
+        await expect(rows.filter(has_text=other)).to_have_count(0)
+
+        for field, text in {"Producer": "haymaker", "Search": "needle"}.items():
+            await tab.open("/runs")
+            await tab.page.get_by_label(field, exact=True).fill(text)
+            await tab.page.keyboard.press("Enter")
+            await expect(rows).to_have_count(1)
+            await expect(rows).to_contain_text(run_id)
+
+        await tab.page.get_by_label("Search", exact=True).fill(run_id)
+        await tab.page.keyboard.press("Enter")
+        await expect(tab.page.get_by_role("heading", level=1)).to_have_text("a needle in the hay")
