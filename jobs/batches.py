@@ -14,6 +14,7 @@ from jobs.batch import Batch
 from jobs.endings import batch_job
 from jobs.errors import BatchNotFound, UnreadableBatch
 from jobs.index import PAGE
+from jobs.listing import Cursor, read_places
 from jobs.poison import is_bad_data
 from jobs.run import Run
 from jobs.scripts import script
@@ -88,12 +89,26 @@ class BatchStore:
 
     async def newest(self, limit: int) -> list[Batch]:
         """The newest batches first; those that cannot be read are left out."""
-        batch_ids = [batch_id.decode() for batch_id in await self._redis.zrevrange(keys.BATCHES, 0, limit - 1)]
+        return (await self.page(limit))[0]
+
+    async def page(self, limit: int, before: Cursor | None = None) -> tuple[list[Batch], Cursor | None]:
+        """The newest batches behind a cursor, and where the next page begins, if there is one, in three round trips.
+
+        Those that cannot be read are left out.
+        """
+        places = await read_places(self._redis, keys.BATCHES, limit + 1, before)
+        shown = places[:limit]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for place in shown:
+                pipe.hgetall(keys.batch(place.run_id))
+            records = await pipe.execute(raise_on_error=False)
         batches = []
-        for batch_id in batch_ids:
-            with suppress(BatchNotFound, UnreadableBatch):
-                batches.append(await self.get(batch_id))
-        return batches
+        for place, fields in zip(shown, records, strict=True):
+            if isinstance(fields, Exception) and not is_bad_data(fields):
+                raise fields
+            with suppress(UnreadableBatch):
+                batches += [Batch.from_hash(fields, place.run_id)] if fields and isinstance(fields, dict) else []
+        return batches, shown[-1] if len(places) > limit else None
 
     async def pages(self, batch_id: str) -> AsyncIterator[list[str]]:
         """The ids of its runs, in the order of their requests, page by page; also of those no longer kept."""

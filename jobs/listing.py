@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
 CURSOR_PATTERN = r"([0-9]{1,15})(?:-([0-9A-Za-z_.:-]{1,64}))?"
-_AT_ONCE = 500  # runs whose records one call of a script looks at: it holds the server up for half a millisecond
+_AT_ONCE = 500  # runs whose records one call of a script looks at: it holds the server up for a millisecond or two
 LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and nobody waits
 
 

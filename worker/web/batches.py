@@ -16,12 +16,13 @@ from jobs.redaction import Redactor
 from jobs.run import State
 from jobs.submission import Submission
 from worker.web.answers import FieldError
-from worker.web.asking import PAGE, PAGE_MAX, AtDesk, in_trace_of
+from worker.web.asking import PAGE, PAGE_MAX, AtDesk, Before, caller_of, in_trace_of
 from worker.web.problems import BAD_BODY, REFUSED, Answers, problem
 from worker.web.submitting import Key, OrderRequest, SubmittedRun, chosen_key
 from worker.web.tags import answer_tagged
 
 MOST_REQUESTS = 10_000
+_RETRIED_AT_ONCE = 500  # a second or two
 MOST_BYTES = 32 * 1024 * 1024  # a request of a scene or two has one or two thousand
 
 router = APIRouter(prefix="/v1", tags=["batches"], responses=REFUSED)
@@ -88,9 +89,24 @@ class BatchView(BaseModel):
 
 
 class BatchList(BaseModel):
-    """The newest batches first."""
+    """A page of batches, the newest first."""
 
     batches: list[BatchView]
+    next: str | None = Field(description="`before` of the next page; null on the last one.")
+
+
+class CancelledBatch(BaseModel):
+    """What a cancel of a batch has done."""
+
+    cancelled: int = Field(description="Runs that are cancelled now, or will be by whoever has them in hand.")
+
+
+class RetriedBatch(BaseModel):
+    """What one retry of a batch has done."""
+
+    retried: int
+    refused: int = Field(description="Failed runs for which it is not possible: they stay as they are.")
+    left: int = Field(description="Failed runs that this call has not come to; call again.")
 
 
 class SummaryView(BaseModel):
@@ -143,10 +159,13 @@ async def submit_batch(
 
 
 @router.get("/batches", operation_id="list_batches")
-async def list_batches(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE) -> BatchList:
-    """The newest batches first."""
-    batches = await desk.list_batches(limit)
-    return BatchList(batches=[BatchView.of(each, desk.redactor) for each in batches])
+async def list_batches(
+    desk: AtDesk, limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE, before: Before = None
+) -> BatchList:
+    """The newest batches first; go on with `before` set to the page's `next`, until that is null."""
+    batches, following = await desk.list_batches(limit, before)
+    shown = [BatchView.of(each, desk.redactor) for each in batches]
+    return BatchList(batches=shown, next=str(following) if following else None)
 
 
 @router.get(
@@ -164,6 +183,27 @@ async def get_batch(request: Request, desk: AtDesk, batch_id: str) -> Response:
 async def get_batch_summary(desk: AtDesk, batch_id: str) -> SummaryView:
     """What has become of a batch so far: counts, files, bytes, failures by cause. Each of its runs is read for it."""
     return SummaryView.of(await desk.summarize_batch(batch_id), desk.redactor)
+
+
+@router.post("/batches/{batch_id}/cancel", operation_id="cancel_batch", responses=_UNKNOWN)
+async def cancel_batch(request: Request, desk: AtDesk, batch_id: str) -> CancelledBatch:
+    """Cancel every run of a batch that has not ended, and its order at Planet where Planet still allows it.
+
+    It may be repeated. A thousand runs take a second or two.
+    """
+    return CancelledBatch(cancelled=await desk.cancel_batch(batch_id, by=caller_of(request)))
+
+
+@router.post("/batches/{batch_id}/retry", operation_id="retry_batch", responses=_UNKNOWN)
+async def retry_batch(request: Request, desk: AtDesk, batch_id: str) -> RetriedBatch:
+    """Let the runs of a batch that failed or expired go on from the stages they ended in; nothing is bought again.
+
+    One call retries 500 runs at most: repeat it as long as some are left.
+    """
+    run_ids, failed = await desk.list_failed(batch_id, _RETRIED_AT_ONCE)
+    refused = await desk.retry_each(run_ids, by=caller_of(request))
+    left = max(0, failed - len(run_ids))
+    return RetriedBatch(retried=len(run_ids) - len(refused), refused=len(refused), left=left)
 
 
 def _read(said: object) -> Submission | BadRequest:

@@ -8,6 +8,8 @@ from typing import Any
 
 from jobs import Batch, BatchSummary, OrderQueue, RunHandle, Submission
 from jobs.abreast import abreast
+from jobs.batches import BatchStore
+from jobs.causes import FAILED_STATES
 from jobs.errors import NotPossible, RunNotFound, UnreadableRun
 from jobs.intake import Answer
 from jobs.listing import Cursor, Wanted, find_page
@@ -100,9 +102,9 @@ class Desk:
         batch = await self._link.hand_in(lambda store: OrderQueue(store).submit_batch(requests, **options))
         return batch.batch_id, batch.answers
 
-    async def list_batches(self, limit: int) -> list[Batch]:
-        """The newest batches first."""
-        return await self._link.ask(lambda store: OrderQueue(store).batches.newest(limit))
+    async def list_batches(self, limit: int, before: Cursor | None) -> tuple[list[Batch], Cursor | None]:
+        """The newest batches first, and where the next page begins."""
+        return await self._link.ask(lambda store: OrderQueue(store).batches.page(limit, before))
 
     async def get_batch(self, batch_id: str) -> Batch:
         """One batch; raises BatchNotFound where there is none."""
@@ -111,6 +113,27 @@ class Desk:
     async def summarize_batch(self, batch_id: str) -> BatchSummary:
         """What has become of a batch; raises BatchNotFound where there is none."""
         return await self._link.ask(lambda store: OrderQueue(store).batch(batch_id).summary())
+
+    async def cancel_batch(self, batch_id: str, *, by: str) -> int:
+        """Cancel what has not ended of a batch; raises as OrderQueue.cancel_batch."""
+        return await self._link.hand_in(lambda store: OrderQueue(store).cancel_batch(batch_id, by=by))
+
+    async def list_failed(self, batch_id: str, limit: int) -> tuple[list[str], int]:
+        """Runs of a batch that failed or expired, `limit` at most, and how many there are; raises BatchNotFound."""
+
+        async def read(store: RunStore) -> tuple[list[str], int]:
+            batches, found = BatchStore(store), list[str]()
+            runs = (await batches.get(batch_id)).runs
+            number = sum(runs[state] for state in FAILED_STATES)
+            async for page in batches.pages(batch_id):
+                if len(found) >= min(limit, number):
+                    break
+                states = await batches.read_fields(page, ["state"])
+                failed = {state.encode() for state in FAILED_STATES}
+                found += [run_id for run_id, (state,) in zip(page, states, strict=True) if state in failed]
+            return found[:limit], number
+
+        return await self._link.ask(read)
 
     async def cancel(self, run_id: str, *, by: str) -> RunSummary:
         """Cancel a run; raises as OrderQueue.cancel."""

@@ -1,4 +1,4 @@
-"""The pages of lists: all runs, with filters and a search that stand in the address."""
+"""The pages of lists, whose filters stand in the address: runs, batches, and the runs of one batch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from jobs.listing import LOOKED_AT, Cursor, Wanted
 from jobs.run import State
-from worker.web.asking import PAGE, AtDesk, Before, Filters, Text
+from worker.web.asking import PAGE, AtDesk, Before, Filters, InState, Text
+from worker.web.batches import BatchView, SummaryView
 from worker.web.templates import render, root_of
+
+_TOLD_AT_ONCE = 500  # runs of a batch that are all read for its page: one round trip
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -46,6 +49,37 @@ async def show_runs(
             states=list(State),
             query=partial(_query, asdict(wanted) | {"search": search}),
         )
+    )
+
+
+@router.get("/batches")
+async def show_batches(request: Request, desk: AtDesk, before: Before = None) -> str:
+    """The newest batches first, each with how far it is."""
+    batches, following = await desk.list_batches(PAGE, before)
+    shown = [BatchView.of(each, desk.redactor) for each in batches]
+    return render("batches.html", request, batches=shown, before=before, following=following)
+
+
+@router.get("/batches/{batch_id}")
+async def show_batch(
+    request: Request, desk: AtDesk, batch_id: str, state: InState = None, before: Before = None, summary: bool = False
+) -> str:
+    """One batch: how far it is, what failed in it, its runs, and what can be done with it.
+
+    What failed is told by reading each run: of a large batch only where that is asked for.
+    """
+    batch = BatchView.of(await desk.get_batch(batch_id), desk.redactor)
+    is_told = summary or batch.total <= _TOLD_AT_ONCE
+    return render(
+        "batch.html",
+        request,
+        batch=batch,
+        summary=SummaryView.of(await desk.summarize_batch(batch_id), desk.redactor) if is_told else None,
+        page=await desk.list_runs(Wanted(state, batch_id=batch_id), PAGE, before),
+        state=state,
+        before=before,
+        states=list(State),
+        query=partial(_query, {"state": state, "summary": summary}),
     )
 
 

@@ -148,6 +148,7 @@ async def test_the_openapi_document_names_every_operation_and_every_reference_in
     references = re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document))
 
     assert {operation["operationId"] for operation in operations} == {
+        "cancel_batch",
         "cancel_run",
         "get_batch",
         "get_batch_summary",
@@ -164,6 +165,7 @@ async def test_the_openapi_document_names_every_operation_and_every_reference_in
         "list_files",
         "list_runs",
         "preview_run",
+        "retry_batch",
         "retry_failures",
         "retry_run",
         "submit_batch",

@@ -126,3 +126,55 @@ async def test_a_batch_may_be_larger_than_what_other_routes_read(web: httpx.Asyn
     assert answer.status_code == 201, answer.text[:500]
     assert len(answer.request.content) > 6 * 1024 * 1024
     assert len(answer.json()["answers"]) == len(many)
+
+
+async def test_older_batches_are_on_the_next_page(web: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await web.post("/v1/batches", json={"name": f"b{number}", "requests": requests(f"r{number}")})
+
+    first = (await web.get("/v1/batches", params={"limit": 2})).json()
+    second = (await web.get("/v1/batches", params={"limit": 2, "before": first["next"]})).json()
+
+    assert [each["name"] for each in first["batches"] + second["batches"]] == ["b2", "b1", "b0"]
+    assert second["next"] is None
+
+
+async def test_what_has_not_ended_of_a_batch_is_cancelled_and_what_failed_is_retried(
+    web: httpx.AsyncClient, fleet: Fleet
+) -> None:
+    said = (await web.post("/v1/batches", json={"requests": requests("a", "b", "c")})).json()
+    failed, *others = [each["run"]["run_id"] for each in said["answers"]]
+    await fleet.move(failed, Finish(State.FAILED, "no"))
+
+    cancelled = await web.post(f"/v1/batches/{said['batch_id']}/cancel")
+    retried = await web.post(f"/v1/batches/{said['batch_id']}/retry")
+    again = await web.post(f"/v1/batches/{said['batch_id']}/retry")
+
+    assert cancelled.json() == {"cancelled": 2}
+    assert retried.json() == {"retried": 1, "refused": 0, "left": 0}
+    assert again.json() == {"retried": 0, "refused": 0, "left": 0}
+    assert {(await fleet.store.get(run_id)).state for run_id in others} == {State.CANCELLED}
+    assert (await fleet.store.get(failed)).state is State.QUEUED
+    assert (await web.post("/v1/batches/nobody/retry")).status_code == 404
+
+
+async def test_a_batch_has_a_page_with_its_runs_what_failed_and_buttons(web: httpx.AsyncClient, fleet: Fleet) -> None:
+    answer = await web.post("/v1/batches", json={"name": "<b>harvest</b>", "requests": requests("a", "b", "c")})
+    said = answer.json()
+    first, second, _ = [each["run"]["run_id"] for each in said["answers"]]
+    await fleet.move(first, Finish(State.FAILED, "no such field"))
+    await fleet.move(second, Finish(State.DONE, "done"))
+
+    text = (await web.get(f"/batches/{said['batch_id']}")).text
+    failed = (await web.get(f"/batches/{said['batch_id']}", params={"state": "failed"})).text
+    listed = (await web.get("/batches")).text
+
+    assert "2 of 3 runs ended, 1 failed" in text
+    assert "2 of 3 runs ended, 1 failed" in listed
+    assert f'href="/batches/{said["batch_id"]}"' in listed
+    assert "no such field" in text
+    assert "&lt;b&gt;harvest" in text
+    assert text.count("data-run-id=") == 3
+    assert failed.count("data-run-id=") == 1
+    assert f'data-post="/v1/batches/{said["batch_id"]}/retry"' in text
+    assert (await web.get("/batches/nobody", headers={"Accept": "text/html"})).status_code == 404

@@ -55,6 +55,7 @@ async def test_without_workers_the_fleet_is_down_and_the_page_says_what_to_do(we
         (f"/runs/{RUN_ID}", "Runs"),
         ("/failures", "Failures"),
         ("/submit", "Submit"),
+        ("/batches", "Batches"),
         ("/docs", "API"),
     ],
 )
