@@ -14,12 +14,13 @@ from planet_sdk._version import __version__
 from worker.connection import lifetimes_of
 from worker.metered import Meters, traces_of
 from worker.settings import Settings
-from worker.web import api, batches, events, failures, list_pages, metrics, pages, probes, submitting, webhook
+from worker.web import api, batches, events, failures, list_pages, maps, metrics, pages, probes, submitting, webhook
 from worker.web.access import Access
 from worker.web.answers import answer_errors
 from worker.web.bodies import BoundedBodies
 from worker.web.description import describe
 from worker.web.desk import Desk
+from worker.web.footprints import FootprintReader
 from worker.web.headers import SafeHeaders
 from worker.web.link import Link
 from worker.web.quicklooks import Quicklooks
@@ -40,7 +41,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
         redis_url: where the fleet's Redis is, as `worker.connection.open_redis` gives it.
         loopback: whether only this machine reaches it: then it is open while there are no tokens.
     """
-    quicklooks = Quicklooks()
+    quicklooks, footprints = Quicklooks(), FootprintReader()
     link = Link(redis_url, queue=settings.queue_name, lifetimes=lifetimes_of(settings))
 
     meters = Meters(traces=traces_of(settings, "planet-orders-web"))
@@ -49,6 +50,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await quicklooks.close()
+        await footprints.close()
         await link.close()
         await meters.aclose()
 
@@ -67,6 +69,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.state.always_again = settings.same_request_days == 0
     app.state.relay = events.Relay(link)
     app.state.quicklooks = quicklooks
+    app.state.footprints = footprints
     app.state.webhook = Webhook(settings.webhook_secret)
     describe(app)
     app.add_middleware(Access, link=link, loopback=loopback, public_url=settings.public_url)
@@ -79,6 +82,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
     app.include_router(submitting.router)
     app.include_router(batches.router)
     app.include_router(quicklook_router)
+    app.include_router(maps.router)
     app.include_router(failures.router)
     app.include_router(events.router)
     app.include_router(webhook.router)

@@ -16,6 +16,7 @@ from worker.web.asking import AtDesk
 from worker.web.chart import draw_charts
 from worker.web.example import EXAMPLE
 from worker.web.failures import Failures
+from worker.web.maps import find_places
 from worker.web.quicklooks import Quicklooks, subjects_of, why_none
 from worker.web.story import tell_stages, tell_steps
 from worker.web.templates import render
@@ -65,6 +66,7 @@ async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
     folder = folder_of(run)
     subjects = subjects_of(records)
     quicklooks: Quicklooks = request.app.state.quicklooks
+    places = await find_places(records, request.app.state.footprints, desk)
     return render(
         "run.html",
         request,
@@ -76,6 +78,8 @@ async def show_run(request: Request, desk: AtDesk, run_id: str) -> str:
         folder=folder,
         console=console_link(folder) if folder else None,
         timeline=draw_timeline([part.history for part in records.parts], datetime.now(UTC)),
+        map=places.draw(),
+        map_note=places.footprints.note,
         subject=subjects[0] if subjects else None,
         pictures=[subject.file.path for subject in subjects],
         why_no_picture=desk.redactor.text(quicklooks.failure(subjects[0]) or "") if subjects else why_none(run.files),

@@ -155,6 +155,7 @@ async def test_the_openapi_document_names_every_operation_and_every_reference_in
         "get_fleet",
         "get_history",
         "get_log",
+        "get_map",
         "get_metrics",
         "get_quicklook",
         "get_run",
