@@ -25,6 +25,7 @@ from worker.web.headers import SafeHeaders
 from worker.web.link import Link
 from worker.web.quicklooks import Quicklooks
 from worker.web.quicklooks import router as quicklook_router
+from worker.web.templates import compile_pages
 from worker.web.webhook import Webhook
 
 _MOST_BYTES = 6 * 1024 * 1024  # of a body: a request may have 5 MB, a call of Planet's names thousands of files
@@ -48,6 +49,7 @@ def create_app(settings: Settings, redis_url: str, *, loopback: bool = True) -> 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        compile_pages()
         yield
         await quicklooks.close()
         await footprints.close()

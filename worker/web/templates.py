@@ -36,6 +36,12 @@ def _mark_code(text: str) -> Markup:
 _PAGES.filters["code"] = _mark_code
 
 
+def compile_pages() -> None:
+    """Compile all pages, a quarter of a second's work, so that whoever asks first does not wait for it."""
+    for name in _PAGES.list_templates():
+        _PAGES.get_template(name)
+
+
 def render(name: str, request: Request, **values: Any) -> str:
     """A page as HTML. `now` is given to each, and `root`, the path under which the application is mounted."""
     known = {"now": datetime.now(UTC), "root": root_of(request)}

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from worker.settings import Settings
 from worker.web import run_web
+from worker.web.server import _listen
 
 _MAIN = """
 import sys
@@ -73,6 +74,14 @@ def test_it_says_where_it_listens_and_ends_with_status_0_at_a_signal(
         assert httpx.get(said["url"] + "readyz").status_code == 503
         process.send_signal(number)
         assert process.wait(30) == 0
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_first_half() -> None:
+    """Headers and body are two writes: with Nagle's algorithm, each answer on a kept connection took 40 ms more."""
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_taken_port_is_one_clear_line_and_status_3() -> None:
