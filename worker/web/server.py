@@ -123,8 +123,8 @@ def _listen(host: str, port: int) -> socket.socket:
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
     )[0]
     listener = socket.create_server(address, family=family)
-    # Its connections have it from here; asyncio sets it for those of a socket that was made with IPPROTO_TCP, as this one
-    # was not. Without it, an answer's body, a write behind its headers, waits 40 ms for the caller's delayed ACK.
+    # Its connections have it from here; asyncio sets it for those of a socket that was made with IPPROTO_TCP alone.
+    # Without it, an answer's body, a write behind its headers, waits 40 ms for the caller's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
