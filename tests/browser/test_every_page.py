@@ -20,6 +20,7 @@ PAGES = (
     "/runs/{done}",
     "/runs/{failed}",
     "/failures",
+    "/batches",
     "/submit",
     "/docs",
     "/nowhere",
@@ -87,14 +88,18 @@ FOCUSABLE = ", ".join(
 _FOCUSED = """() => {
   const it = document.activeElement, style = getComputedStyle(it);
   if (it === document.body) return null;
-  it.dataset.place ??= document.querySelectorAll("[data-place]").length;
-  return {place: Number(it.dataset.place), text: (it.textContent || it.name || it.id).trim().slice(0, 60),
+  const reached = (window.reached ??= []);
+  if (!reached.includes(it)) reached.push(it);
+  return {place: reached.indexOf(it), text: (it.textContent || it.name || it.id).trim().slice(0, 60),
     is_shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none"};
 }"""
 
 
 async def tab_through(page: Page) -> list[dict[str, Any]]:
-    """Press Tab until it has gone round; what had the focus, and whether one could see it. A date has it thrice."""
+    """Press Tab until it has gone round; what had the focus, and whether one could see it. A date has it thrice.
+
+    A page that moves meanwhile keeps its elements, and the focus with them.
+    """
     reached: dict[int, dict[str, Any]] = {}
     while True:
         await page.keyboard.press("Tab")
