@@ -42,6 +42,11 @@ class Fleet:
         answer.raise_for_status()
         return str(answer.json()["run_id"])
 
+    async def submit_batch(self, name: str, requests: list[dict[str, Any]]) -> str:
+        answer = await self.api.post("/v1/batches", json={"name": name, "requests": requests})
+        answer.raise_for_status()
+        return str(answer.json()["batch_id"])
+
     async def run(self, run_id: str) -> dict[str, Any]:
         told: dict[str, Any] = (await self.api.get(f"/v1/runs/{run_id}")).json()
         return told

@@ -52,19 +52,19 @@ async def let_work(fleet: Fleet) -> str:
     run_id = await fleet.order({**build_requests()[0], "producer": "harvest"})
     for wave in range(WAVES):
         print(f"wave {wave + 1} of {WAVES}")
-        (await fleet.api.post("/v1/batches", json=batch(wave))).raise_for_status()
+        await fleet.submit_batch(f"survey {wave + 1}", batch(wave))
         await asyncio.sleep(PAUSE_S)  # so that time passes on the charts
     await fleet.reached(run_id, "done")
     fleet.simulator.slow_body("*.tif", bytes_per_s=20_000, times=None)  # so that something is under way
-    (await fleet.api.post("/v1/batches", json=batch(WAVES))).raise_for_status()
+    await fleet.submit_batch("survey in hand", batch(WAVES))
     await asyncio.sleep(PAUSE_S)
     return run_id
 
 
-def batch(wave: int) -> dict[str, Any]:
+def batch(wave: int) -> list[dict[str, Any]]:
     """A third of the demo's requests."""
-    requests = [{**each, "name": f"{each['name']}-{wave + 1}"} for each in build_requests()[wave % 3 :: 3]]
-    return {"name": f"survey {wave + 1}", "producer": PRODUCERS[wave % 3], "requests": requests}
+    ours = {"producer": PRODUCERS[wave % 3]}
+    return [{**each, "name": f"{each['name']}-{wave + 1}", **ours} for each in build_requests()[wave % 3 :: 3]]
 
 
 async def take_all(fleet: Fleet, browser: Browser, run_id: str) -> None:

@@ -139,7 +139,7 @@ def queried(dependant: Dependant) -> Iterator[str]:
         yield from queried(below)
 
 
-@settings(max_examples=EXAMPLES * 4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES * 2, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(route=st.sampled_from(PAGES), part=st.text(min_size=1) | st.sampled_from(RUNS), data=st.data())
 def test_no_page_breaks_whatever_it_is_asked(route: APIRoute, part: str, data: st.DataObject, address: str) -> None:
     values = st.text() | st.sampled_from([*State, "1", "HARVEST", "nightly"])
