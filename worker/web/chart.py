@@ -21,7 +21,8 @@ class Bar:
     Attributes:
         up: how high what was delivered stands above the line.
         down: how far what failed hangs below it.
-        said: when it was, and the three numbers.
+        time: when it began.
+        said: that, and the three numbers.
     """
 
     place: int
@@ -58,12 +59,13 @@ class Chart:
 
 def draw_charts(view: FleetView) -> list[Chart]:
     """The last hour and the last day."""
-    hour = _draw(view.last_hour, "hour", "Last hour", "minute", ("60 min ago", "30 min", "now"))
-    day = _draw(view.last_day, "day", "Last day", "hour", ("24 h ago", "12 h", "now"))
+    hour = draw_chart(view.last_hour, "hour", "Last hour", "minute", ("60 min ago", "30 min", "now"))
+    day = draw_chart(view.last_day, "day", "Last day", "hour", ("24 h ago", "12 h", "now"))
     return [hour, day]
 
 
-def _draw(series: Series, name: str, title: str, unit: str, ticks: Sequence[str]) -> Chart:
+def draw_chart(series: Series, name: str, title: str, unit: str, ticks: Sequence[str]) -> Chart:
+    """One series, with what has to be said of it; `unit` is what one of its steps is called."""
     top, bottom = _round_up(max(series.delivered)), _round_up(max(series.failed))
     top = top or (0 if bottom else 1)
     return Chart(
@@ -74,7 +76,7 @@ def _draw(series: Series, name: str, title: str, unit: str, ticks: Sequence[str]
         [_bar(series, place, top + bottom) for place in range(len(series.delivered))],
         top,
         bottom,
-        line=top / (top + bottom),
+        line=min(max(top / (top + bottom), _LEAST if top else 0.0), 1 - _LEAST if bottom else 1.0),
         ticks=ticks,
     )
 
@@ -97,7 +99,8 @@ def _bar(series: Series, place: int, whole: int) -> Bar:
 
 def _summarize(series: Series, title: str, unit: str) -> str:
     sums = _told(sum(series.delivered), sum(series.failed), sum(series.cancelled))
-    return f"{title} by {unit}: {sums}; at most {max(series.delivered):,} delivered in one {unit}"
+    most = max(series.delivered)
+    return f"{title} by {unit}: {sums}" + (f"; at most {most:,} delivered in one {unit}" if most else "")
 
 
 def _told(delivered: int, failed: int, cancelled: int) -> str:
