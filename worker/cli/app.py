@@ -13,6 +13,7 @@ import typer
 
 from worker.cli import fleet_commands, run_commands, token_commands
 from worker.cli.exits import Exit, explain
+from worker.cli.help_text import GroupedCommands
 from worker.wording import one_line
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer brings its own click from 0.26 on
@@ -39,6 +40,7 @@ Settings come from the environment and from .env; `planet-orders config` shows t
 Results go to standard output, everything else to standard error."""
 
 app = typer.Typer(
+    cls=GroupedCommands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

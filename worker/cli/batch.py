@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from math import inf
 from time import monotonic
 
-import typer
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -21,6 +19,7 @@ from worker.board import open_console, states_line
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import Exit
 from worker.cli.failed import tell_causes
+from worker.cli.output import print_json
 from worker.cli.terms import read_span
 from worker.wording import age, duration, instant, one_line, plural, size
 
@@ -39,7 +38,9 @@ def show_batch(text: str, *, wait: bool, timeout: str | None, as_json: bool) -> 
             await _follow(handle, patience_s)
         summary = await handle.summary()
         if as_json:
-            typer.echo(json.dumps(summary.as_dict(), indent=2))
+            from worker.web.batches import SummaryView  # noqa: PLC0415 — slow to import, and people need none of it
+
+            print_json(SummaryView.of(summary, desk.redactor))
         else:
             console = open_console()
             for line in _tell(summary):
@@ -53,9 +54,12 @@ def list_batches(*, as_json: bool) -> Exit:
     """Print the newest batches, one a line."""
 
     async def work(desk: Desk) -> Exit:
-        batches = await desk.queue.batches.newest(_LISTED)
+        batches, following = await desk.queue.batches.page(_LISTED)
         if as_json:
-            typer.echo(json.dumps([batch.as_dict() for batch in batches], indent=2))
+            from worker.web.batches import BatchList, BatchView  # noqa: PLC0415 — as above
+
+            shown = [BatchView.of(batch, desk.redactor) for batch in batches]
+            print_json(BatchList(batches=shown, next=str(following) if following else None))
         elif batches:
             open_console().print(_table(batches))
         else:

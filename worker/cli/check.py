@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import typer
 
@@ -16,6 +17,7 @@ from planet_sdk.exceptions import PlanetError
 from planet_sdk.retry import RetryPolicy
 from worker.cli.desk import read_settings
 from worker.cli.exits import Exit
+from worker.cli.output import print_json
 from worker.connection import open_redis
 from worker.fleet import read_fleet
 from worker.settings import Settings
@@ -29,47 +31,62 @@ class _Failure(Exception):
     """A check failed; the message says what to do."""
 
 
-def check(*, planet: bool) -> Exit:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one check has found."""
+
+    check: str
+    ok: bool
+    detail: str
+    status: Exit
+
+
+def check(*, planet: bool, as_json: bool) -> Exit:
     """Make all checks and print them; returns the status of the first that fails.
 
     Nothing is left behind but the destination's folder, where there was none.
     """
-    settings = read_settings()
-    checks: list[tuple[str, Exit, Callable[[], Awaitable[str]]]] = [
-        ("destination", Exit.DESTINATION, lambda: _check_destination(settings)),
-    ]
+    found = []
+    for each in _make_checks(read_settings(), planet=planet):
+        found.append(each)
+        if not as_json:
+            typer.echo(f"{each.check:<12} {'ok' if each.ok else 'FAILED':<7} {each.detail}")
+    if as_json:
+        print_json([{"check": each.check, "ok": each.ok, "detail": each.detail} for each in found])
+    return next((each.status for each in found if not each.ok), Exit.OK)
+
+
+def _make_checks(settings: Settings, *, planet: bool) -> Iterator[_Found]:
+    yield from _check_fleet(settings)
+    yield _report("destination", lambda: _check_destination(settings), Exit.DESTINATION)
     if planet:
-        checks.append(("planet", Exit.PLANET, lambda: _check_planet(settings)))
-    failed = [_check_fleet(settings), *(_report(name, run, status) for name, status, run in checks)]
-    return next((status for status in failed if status is not Exit.OK), Exit.OK)
+        yield _report("planet", lambda: _check_planet(settings), Exit.PLANET)
 
 
-def _check_fleet(settings: Settings) -> Exit:
+def _check_fleet(settings: Settings) -> Iterator[_Found]:
     """Redis and, where it answers, the workers."""
     try:
         with open_redis(settings) as url:
-            redis = _report("redis", lambda: _check_redis(settings, url), Exit.UNREACHABLE)
-            return redis or _report("workers", lambda: _check_workers(settings, url), Exit.FAILED)
+            yield (redis := _report("redis", lambda: _check_redis(settings, url), Exit.UNREACHABLE))
+            if redis.ok:
+                yield _report("workers", lambda: _check_workers(settings, url), Exit.FAILED)
     except JobsError as error:
-        _print("redis", "FAILED", str(error))
-        return Exit.UNREACHABLE
+        yield _found("redis", Exit.UNREACHABLE, str(error))
 
 
-def _report(name: str, run: Callable[[], Awaitable[str]], status: Exit) -> Exit:
+def _report(name: str, run: Callable[[], Awaitable[str]], status: Exit) -> _Found:
     try:
-        _print(name, "ok", asyncio.run(_await(run)))
+        return _found(name, Exit.OK, asyncio.run(_await(run)))
     except (_Failure, JobsError, PlanetError, TimeoutError) as error:
-        _print(name, "FAILED", str(error) or "no answer in time")
-        return status
-    return Exit.OK
+        return _found(name, status, str(error) or "no answer in time")
+
+
+def _found(name: str, status: Exit, text: str) -> _Found:
+    return _Found(name, status is Exit.OK, one_line(Redactor().text(text)), status)
 
 
 async def _await(run: Callable[[], Awaitable[str]]) -> str:
     return await run()
-
-
-def _print(name: str, verdict: str, text: str) -> None:
-    typer.echo(f"{name:<12} {verdict:<7} {one_line(Redactor().text(text))}")
 
 
 async def _check_redis(settings: Settings, url: str) -> str:

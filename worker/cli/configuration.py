@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
 from worker.board import open_console
 from worker.cli.desk import read_settings
 from worker.cli.exits import Exit
+from worker.cli.output import print_json
 from worker.settings_report import describe_settings
 
 
@@ -19,7 +18,7 @@ def show_settings(*, as_json: bool) -> Exit:
     """Print all settings; secrets and passwords are hidden."""
     lines = describe_settings(read_settings())
     if as_json:
-        typer.echo(json.dumps([asdict(line) for line in lines], indent=2))
+        print_json([asdict(line) for line in lines])
         return Exit.OK
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("setting", no_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from jobs.store import Event
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.outage import AWAY, Outage
+from worker.cli.output import print_line
 from worker.cli.terms import read_span
 from worker.wording import one_line
 
@@ -130,7 +130,7 @@ def print_event(event: Event, *, as_json: bool) -> None:
     if as_json:
         at = event.at.isoformat()
         fields = {"run_id": event.run_id, "state": event.state, "stage": event.stage, "at": at, "reason": reason}
-        typer.echo(json.dumps({"id": event.id, **fields}))
+        print_line({"id": event.id, **fields})
     else:
         when = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
         typer.echo(f"{when}  {event.run_id}  {event.state:<11}  {one_line(reason)}".rstrip())

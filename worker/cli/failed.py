@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from worker.board import open_console
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.operate import retry_runs
+from worker.cli.output import print_json
 from worker.cli.terms import read_span
 from worker.wording import age, one_line, plural
 
@@ -32,7 +32,7 @@ def show_failures(since: str | None, *, as_json: bool) -> Exit:
         aside = await list_poison(desk.redis, _MOST_SET_ASIDE)
         if as_json:
             document = {"causes": [group.as_dict() for group in groups], "set_aside": [asdict(each) for each in aside]}
-            typer.echo(json.dumps(document, indent=2, default=datetime.isoformat))
+            print_json(document)
         elif not groups and not aside:
             say("Nothing has failed.")
         else:
@@ -44,7 +44,7 @@ def show_failures(since: str | None, *, as_json: bool) -> Exit:
     return at_desk(work)
 
 
-def retry_cause(cause_id: str, since: str | None, *, yes: bool) -> Exit:
+def retry_cause(cause_id: str, since: str | None, *, yes: bool, as_json: bool) -> Exit:
     """Let all runs of one cause go on from the stage they ended in; buys nothing."""
 
     async def work(desk: Desk) -> Exit:
@@ -53,7 +53,7 @@ def retry_cause(cause_id: str, since: str | None, *, yes: bool) -> Exit:
             raise CommandError(f"no failed run has the cause {cause_id!r}; `planet-orders failed` shows the causes")
         if not yes and not _confirm(f"Retry {plural(len(run_ids), 'run')}?"):
             return Exit.FAILED
-        return await retry_runs(desk, run_ids, rebuy=False)
+        return await retry_runs(desk, run_ids, rebuy=False, as_json=as_json)
 
     return at_desk(work)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from worker.cli.help_text import help_of
-
-_JSON = typer.Option(False, "--json", help="Print JSON, for programs.")
+from worker.cli.help_text import JSON, help_of
 
 
 def demo() -> int:
@@ -79,7 +79,7 @@ def simulator(
     return simulate.run_simulator(options, host, port)
 
 
-def config(json: bool = _JSON) -> int:
+def config(json: bool = JSON) -> int:
     """Show every setting and where it came from.
 
     Secrets are hidden. --json prints an array; each entry has variable, value, origin, description.
@@ -91,6 +91,7 @@ def config(json: bool = _JSON) -> int:
 
 def check(
     planet: bool = typer.Option(False, "--planet", help="Also ask Planet whether it accepts the key: one request."),
+    json: bool = JSON,
 ) -> int:
     """Check Redis, the workers and the destination.
 
@@ -103,13 +104,21 @@ def check(
       3  Redis does not answer
       4  files cannot be written to the destination
       5  Planet refuses the key, or does not answer (--planet)
+
+    --json prints an array; each entry has check (redis, workers, destination, planet), ok, detail
     """
     from worker.cli import check as command  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return command.check(planet=planet)
+    return command.check(planet=planet, as_json=json)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
-    for command in (demo, worker, web, simulator, config, check):
-        app.command(help=help_of(command))(command)
+    panels: dict[str, tuple[Callable[..., int], ...]] = {
+        "Run": (worker, web),
+        "Try out": (demo, simulator),
+        "Set up": (check, config),
+    }
+    for panel, commands in panels.items():
+        for command in commands:
+            app.command(help=help_of(command), rich_help_panel=panel)(command)

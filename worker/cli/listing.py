@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import typer
-
-from jobs.redaction import hide_password
-from jobs.request import redact_request
-from jobs.run import Run
+from jobs.listing import Cursor, Wanted, find_page
+from jobs.run import Run, State
 from worker.board import open_console, runs_table
 from worker.cli.desk import Desk, at_desk, say
-from worker.cli.exits import Exit
+from worker.cli.exits import CommandError, Exit
+from worker.cli.output import print_json
 
 
-def list_runs(state: str | None, limit: int, batch: str | None, *, as_json: bool) -> Exit:
+def list_runs(state: str | None, limit: int, batch: str | None, before: str | None, *, as_json: bool) -> Exit:
     """Print the newest runs, by creation, or, with a state, by when they came into it; or a batch's, in order."""
+    cursor = _read_cursor(before) if before else None
 
     async def work(desk: Desk) -> Exit:
-        runs = await _runs_of(desk, batch, state, limit) if batch else await desk.queue.list(state, limit)
+        if batch:
+            runs, following = await _runs_of(desk, batch, state, limit), None
+        else:
+            run_ids, following = await find_page(desk.redis, Wanted(State(state) if state else None), limit, cursor)
+            runs = await desk.store.get_many(run_ids)
         if as_json:
-            typer.echo(json.dumps([run_as_json(run) for run in runs], indent=2))
+            _print_page(desk, runs, following)
         elif runs:
             console = open_console()
             console.print(runs_table(runs, console.width))
@@ -30,6 +30,15 @@ def list_runs(state: str | None, limit: int, batch: str | None, *, as_json: bool
         return Exit.OK
 
     return at_desk(work)
+
+
+def _read_cursor(text: str) -> Cursor:
+    try:
+        return Cursor.parse(text)
+    except ValueError as error:
+        raise CommandError(
+            f"--before: {text!r} is no place in the list; --json has that of the next page as `next`"
+        ) from error
 
 
 async def _runs_of(desk: Desk, batch: str, state: str | None, limit: int) -> list[Run]:
@@ -44,7 +53,8 @@ async def _runs_of(desk: Desk, batch: str, state: str | None, limit: int) -> lis
     return runs
 
 
-def run_as_json(run: Run) -> dict[str, Any]:
-    """A run's record for programs; credentials in its request are hidden."""
-    shown = {"callback_url": hide_password(run.callback_url)} if run.callback_url else {}
-    return {**run.model_dump(mode="json"), "request": redact_request(run.request), **shown}
+def _print_page(desk: Desk, runs: list[Run], following: Cursor | None) -> None:
+    from worker.web.views import RunPage, RunSummary  # noqa: PLC0415 — slow to import, and a table needs none of it
+
+    shown = [RunSummary.of(run, desk.redactor) for run in runs]
+    print_json(RunPage(runs=shown, next=str(following) if following else None))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import typer
 
 from jobs.destination import DestinationError, open_destination
 from jobs.errors import CapReached, KeyReused
@@ -22,6 +19,7 @@ from worker.caps import caps_of
 from worker.cli.check import ask_planet
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
+from worker.cli.output import print_json, print_line
 from worker.settings import Settings
 from worker.wording import one_line, plural
 
@@ -53,7 +51,7 @@ class _Rehearsal:
             return
         say(f"{place}: {_told(would, answer)}")
         for request in requests if answer.is_new else ():
-            typer.echo(json.dumps(request))
+            print_line(request)
 
 
 def rehearse(submissions: Iterator[tuple[str, Submission]], producer: str | None, *, as_json: bool) -> Exit:
@@ -85,7 +83,7 @@ def rehearse(submissions: Iterator[tuple[str, Submission]], producer: str | None
         return at_desk(work)
     finally:
         if as_json:
-            typer.echo(json.dumps(rehearsal.entries, indent=2))
+            print_json(rehearsal.entries)
 
 
 def _told(would: str, answer: Preview) -> str:

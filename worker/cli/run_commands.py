@@ -7,9 +7,10 @@ from enum import StrEnum
 
 import typer
 
-from worker.cli.help_text import help_of
+from worker.cli.help_text import JSON, help_of
+from worker.cli.submit_command import HELP as SUBMIT_HELP
+from worker.cli.submit_command import submit
 
-_JSON = typer.Option(False, "--json", help="Print JSON, for programs.")
 _RUNS = typer.Argument(..., metavar="RUN...", help="Ids of runs; a unique start or end of one is enough.")
 
 
@@ -28,87 +29,9 @@ class StateName(StrEnum):
     EXPIRED = "expired"
 
 
-def submit(
-    files: list[str] = typer.Argument(None, metavar="[FILE...]", help="Files of requests; - is standard input."),
-    key: str | None = typer.Option(
-        None, help="Makes it idempotent: the same key is the same run. Of several requests, number n gets KEY-n."
-    ),
-    destination: str | None = typer.Option(
-        None, help="Folder or URL (file, s3, gs, az) for the files; default: the fleet's own."
-    ),
-    producer: str | None = typer.Option(
-        None, help="Who asks; producers take turns in placing orders. Default: user@host."
-    ),
-    priority: str = typer.Option("normal", help="high, normal or low: whose orders are placed first."),
-    name: str = typer.Option("", help="What several requests are called together, for people to read."),
-    callback: str | None = typer.Option(
-        None, metavar="URL", help="Told of the end, of all where there are several: see docs/batches.md."
-    ),
-    deadline: str | None = typer.Option(None, help="When to give up: 90m, 2h, 7d, 1h30m, or a time with its zone."),
-    wait: bool = typer.Option(False, "--wait", help="Show progress until all have ended."),
-    timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
-    again: bool = typer.Option(
-        False, "--again", help="Order it even if the very same request was ordered within the last days."
-    ),
-    dry_run: bool = typer.Option(
-        False, "--dry-run", help="Do all that comes before ordering, and print what would be ordered."
-    ),
-    skip_bad: bool = typer.Option(False, "--skip-bad", help="Submit the good requests even if others are bad."),
-    allow_unknown: bool = typer.Option(
-        False, "--allow-unknown", help="Let unknown item types, bundles and fields pass; Planet decides."
-    ),
-    json: bool = _JSON,
-) -> int:
-    """Put order requests into the queue and print run ids.
-
-    A file holds one request, a JSON array of requests, or one request a line (NDJSON). Each is checked before anything
-    is enqueued: if one is bad, none goes in, unless --skip-bad is given. Several are a batch: see `batch --help`.
-
-    Without --key, the very same request, its name included, is not ordered twice within ORDERS_SAME_REQUEST_DAYS: the
-    id of the run that has it is printed, with "ordered before" behind it. --again orders it all the same.
-
-    Examples:
-      planet-orders submit order.json --key field-7-2026-11
-      planet-orders submit orders/*.json --destination s3://imagery/2026 --deadline 2d
-      generate-requests | planet-orders submit --skip-bad --wait
-
-    --json prints an array; each entry has
-      run_id, created (false: the key or the request had this run already), ordered_before (true: the request had),
-      place (file and line), key, batch_id, and with --wait: state, error
-
-    --dry-run checks the requests, looks at the destination, at keys and runs, at the caps in the settings of this
-    process, and has Planet read the key; nothing is written, nothing is ordered. It prints each request that would be
-    sent, without its secrets, as a line of JSON; with --json an array, in which each entry has
-      place, would ("order", "known", "ordered before"), run_id, items, hectares (of the area, times the items),
-      requests (more than one, where there are more items than one order holds)
-
-    Exit status: 1 if a key belongs to another request, a cap would be exceeded (--dry-run), or a run did not end done
-    or partial (--wait); 3 if Redis, or Planet (--dry-run), cannot be reached.
-    """
-    from worker.cli import submit as command  # noqa: PLC0415 — heavy: only when it is asked for
-
-    terms = command.Terms(
-        key=key,
-        destination=destination,
-        producer=producer,
-        priority=priority,
-        name=name,
-        callback=callback,
-        deadline=deadline,
-        allow_unknown=allow_unknown,
-        again=again,
-        dry_run=dry_run,
-        skip_bad=skip_bad,
-        wait=wait,
-        timeout=timeout,
-        as_json=json,
-    )
-    return command.submit(files or [], terms)
-
-
 def status(
     run: str | None = typer.Argument(None, metavar="[RUN]", help="Id of a run; a unique start or end is enough."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Tell the story of one run; without an id, how the fleet is.
 
@@ -116,8 +39,10 @@ def status(
       planet-orders status
       planet-orders status 8Z3KQ7 --json
 
-    --json of a run:      run (its record), history (list), files (list), log (list: last lines of stages that failed)
-    --json of the fleet:  runs (count by state), workers (list), oldest_queued
+    --json of a run is what `GET /v1/runs/{run_id}` answers, and log (list: last lines of stages that failed):
+      run_id, name, state, stage, reason, ..., error, request, history (list), files (list), log
+    --json of the fleet is what `GET /v1/fleet` answers:
+      verdict, workers (list), stages (list), backlog, budget, runs (count by state), last_hour, last_day, ...
     """
     from worker.cli import status as command  # noqa: PLC0415 — heavy: only when it is asked for
 
@@ -128,26 +53,30 @@ def list_runs(
     state: StateName | None = typer.Option(None, help="Only runs in this state."),
     limit: int = typer.Option(20, min=1, max=10_000, help="How many."),
     batch: str | None = typer.Option(None, metavar="BATCH", help="Only those of this batch, in its order."),
-    json: bool = _JSON,
+    before: str | None = typer.Option(None, metavar="PLACE", help="The next page: `next` of the one before."),
+    json: bool = JSON,
 ) -> int:
     """List runs, the newest first.
 
     Examples:
       planet-orders list --state failed
-      planet-orders list --limit 1000 --json | jq -r '.[].order_id'
+      planet-orders list --limit 1000 --json | jq -r '.runs[].order_id'
 
-    --json prints an array of the runs' records.
+    --json prints an object, as `GET /v1/runs` does:
+      runs (list), next (for --before; null on the last page, and with --batch)
     """
+    if batch and before:
+        raise typer.BadParameter("the runs of a batch are one page: leave out --before, and raise --limit")
     from worker.cli import listing as command  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return command.list_runs(state.value if state else None, limit, batch, as_json=json)
+    return command.list_runs(state.value if state else None, limit, batch, before, as_json=json)
 
 
 def batch(
     batch: str | None = typer.Argument(None, metavar="[BATCH]", help="Id of a batch; a unique start or end is enough."),
     wait: bool = typer.Option(False, "--wait", help="Show progress until all of its runs have ended."),
     timeout: str | None = typer.Option(None, help="With --wait: stop waiting after this long; the runs go on."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Tell how far a batch is and what has become of it; without an id, list the newest batches.
 
@@ -155,12 +84,12 @@ def batch(
 
     Examples:
       planet-orders batch 8Z3KQ7 --wait
-      planet-orders batch 8Z3KQ7 --json | jq .runs
+      planet-orders batch 8Z3KQ7 --json | jq .batch.runs
 
-    --json of a batch prints an object:
-      batch_id, name, producer, key, created_at, submitted_at, ended_at, requests, refused, elsewhere,
-      runs (count by state), files, bytes, failures (list, as in `planet-orders failed --json`)
-    --json of several prints an array of the same, without files, bytes and failures.
+    --json of a batch prints an object, as `GET /v1/batches/{batch_id}/summary` does:
+      batch (batch_id, name, ..., requests, refused, elsewhere, runs (count by state), total, ended),
+      files, bytes, failures (list, as in `planet-orders failed --json`)
+    --json of several prints an object with batches (list), as `GET /v1/batches` does.
 
     Exit status: 1 if (--wait) a run did not end done or partial, a request was refused, or the time was up.
     """
@@ -174,7 +103,7 @@ def batch(
 def watch(
     runs: list[str] = typer.Argument(None, metavar="[RUN...]", help="Ids of runs; default: everything."),
     batch: str | None = typer.Option(None, metavar="BATCH", help="The runs of this batch."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Watch runs and workers live.
 
@@ -206,7 +135,7 @@ def events(
     state: list[StateName] = typer.Option(None, help="Only moves into this state; may be repeated."),
     after: str | None = typer.Option(None, metavar="EVENT", help="Begin behind the event with this id."),
     since: str | None = typer.Option(None, help="Begin so long ago: 90m, 2h, 7d."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Print moves of runs from state to state, the oldest first.
 
@@ -232,29 +161,46 @@ def events(
 def cancel(
     runs: list[str] = typer.Argument(None, metavar="[RUN...]", help="Ids of runs; a unique start or end is enough."),
     batch: str | None = typer.Option(None, metavar="BATCH", help="All runs of this batch that have not ended."),
+    json: bool = JSON,
 ) -> int:
     """Cancel runs and their orders.
 
     An order is cancelled where Planet still allows it, by the worker that has the run in hand.
+
+    Examples:
+      planet-orders cancel 8Z3KQ7 1M4T0C
+      planet-orders cancel --batch 4YN0QE
+
+    --json prints one object a line: each run as it is then, as in `list`; of a batch: batch_id, cancelled
+
+    Exit status: 1 if a run could not be cancelled, as it has ended.
     """
     if bool(runs) == bool(batch):
         raise typer.BadParameter("give ids of runs, or --batch")
     from worker.cli import operate  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return operate.cancel_batch(batch) if batch else operate.cancel(runs)
+    return operate.cancel_batch(batch, as_json=json) if batch else operate.cancel(runs, as_json=json)
 
 
 def retry(
     runs: list[str] = _RUNS,
     rebuy: bool = typer.Option(False, "--rebuy", help="Place a new order, which Planet bills anew."),
+    json: bool = JSON,
 ) -> int:
     """Let ended runs go on from the stage they ended in.
 
-    Nothing is bought again without --rebuy.
+    Nothing is bought again without --rebuy. To retry all runs of one cause, see `failed --retry`.
+
+    Examples:
+      planet-orders retry 8Z3KQ7
+
+    --json prints one object a line: each run as it is then, as in `list`
+
+    Exit status: 1 if a run could not be retried.
     """
     from worker.cli import operate  # noqa: PLC0415 — heavy: only when it is asked for
 
-    return operate.retry(runs, rebuy=rebuy)
+    return operate.retry(runs, rebuy=rebuy, as_json=json)
 
 
 def failed(
@@ -262,7 +208,7 @@ def failed(
     retry: str | None = typer.Option(None, metavar="CAUSE", help="Let all runs of this cause go on; buys nothing."),
     discard: str | None = typer.Option(None, metavar="ID", help="Forget this entry of what was set aside."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before --retry."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Show why runs failed or expired, by cause, the most frequent first; and what could not be read and was set aside.
 
@@ -274,6 +220,7 @@ def failed(
       causes     (list) cause, state, kind, type, stage, message, runs, first_at, last_at, example, example_message,
                  advice
       set_aside  (list) id, run_id, why, evidence, worker, first_at, last_at, times
+    --json with --retry prints one object a line: each run as it is then, as in `list`
 
     Exit status: 1 if a run could not be retried.
     """
@@ -282,7 +229,7 @@ def failed(
     if discard:
         return command.discard(discard)
     if retry:
-        return command.retry_cause(retry, since, yes=yes)
+        return command.retry_cause(retry, since, yes=yes, as_json=json)
     return command.show_failures(since, as_json=json)
 
 
@@ -292,7 +239,7 @@ def verify(
     ),
     every: bool = typer.Option(False, "--all", help="Every run that has delivered files."),
     repair: bool = typer.Option(False, "--repair", help="Have what is missing or wrong fetched again; buys nothing."),
-    json: bool = _JSON,
+    json: bool = JSON,
 ) -> int:
     """Read delivered files again, and hold each against the manifest: missing, wrong size, wrong digest.
 
@@ -314,18 +261,18 @@ def verify(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands of this module."""
-    commands: dict[str, Callable[..., int]] = {
-        "submit": submit,
+    """Register the commands of this module, and submit."""
+    app.command("submit", help=help_of(SUBMIT_HELP), rich_help_panel="Order")(submit)
+    looks: dict[str, Callable[..., int]] = {
         "status": status,
         "list": list_runs,
         "batch": batch,
         "watch": watch,
         "events": events,
-        "cancel": cancel,
-        "retry": retry,
         "failed": failed,
         "verify": verify,
     }
-    for name, command in commands.items():
-        app.command(name, help=help_of(command))(command)
+    acts: dict[str, Callable[..., int]] = {"cancel": cancel, "retry": retry}
+    for panel, commands in (("Look", looks), ("Act", acts)):
+        for name, command in commands.items():
+            app.command(name, help=help_of(command), rich_help_panel=panel)(command)

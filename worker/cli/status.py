@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,8 +18,8 @@ from jobs.run import FileRecord, Run, State, Transition
 from worker.board import open_console, state_text, states_line, workers_table
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import Exit
-from worker.cli.listing import run_as_json
-from worker.fleet import WorkerView, read_fleet
+from worker.cli.output import print_json
+from worker.fleet import read_fleet
 from worker.wording import age, clock_time, duration, instant, one_line, plural, size
 
 _PLANET_IS_DONE_WITH = {"failed", "cancelled"}
@@ -38,12 +35,10 @@ def show_run(text: str, *, as_json: bool) -> Exit:
         run, history, files = await handle.status(), await handle.history(), await handle.files()
         log = await handle.log()
         if as_json:
-            lists = {
-                "history": [each.model_dump(mode="json") for each in history],
-                "files": [each.model_dump(mode="json") for each in files],
-                "log": log,
-            }
-            typer.echo(json.dumps({"run": run_as_json(run), **lists}, indent=2))
+            from worker.web.views import tell_run  # noqa: PLC0415 — slow to import, and people need none of it
+
+            detail = tell_run(run, history, files, desk.redactor).model_dump(mode="json")
+            print_json({**detail, "log": [desk.redactor.mapping(line) for line in log]})
         else:
             console = open_console()
             console.print(draw_story(run, history, files))
@@ -179,14 +174,16 @@ def show_fleet(*, as_json: bool) -> Exit:
     """Counts by state, workers, and the oldest run that nobody has started."""
 
     async def work(desk: Desk) -> Exit:
+        if as_json:
+            from worker.web.overview import look  # noqa: PLC0415 — as above
+
+            print_json(await look(desk.store, desk.redactor))
+            return Exit.OK
         counts, workers, oldest = (
             await desk.store.count(),
             await read_fleet(desk.redis),
             await _find_oldest_queued(desk),
         )
-        if as_json:
-            _print_fleet_json(counts, workers, oldest)
-            return Exit.OK
         parts: list[RenderableType] = [states_line(counts)]
         if oldest is not None:
             parts.append(Text(f"oldest queued: {oldest.run_id}, submitted {age(oldest.created_at)}"))
@@ -215,14 +212,3 @@ async def _why_they_wait(desk: Desk, counts: dict[State, int]) -> list[str]:
     if await desk.redis.exists(keys.FULL):
         return ["Planet refused an order as one too many: queued runs wait for room, and one is tried now and then"]
     return []
-
-
-def _print_fleet_json(counts: dict[State, int], workers: Sequence[WorkerView], oldest: Run | None) -> None:
-    fleet = {
-        "runs": {state.value: count for state, count in counts.items()},
-        "workers": [asdict(worker) for worker in workers],
-        "oldest_queued": None
-        if oldest is None
-        else {"run_id": oldest.run_id, "created_at": oldest.created_at.isoformat()},
-    }
-    typer.echo(json.dumps(fleet, indent=2, default=datetime.isoformat))

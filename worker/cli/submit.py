@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from jobs.submission import Submission, callback_address, priority_of
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
 from worker.cli.follow import follow_to_end, show_count
+from worker.cli.output import print_json
 from worker.cli.rehearse import rehearse
 from worker.cli.sources import Entry, Sources
 from worker.cli.terms import read_deadline, read_span
@@ -278,7 +278,7 @@ def _say_refused(place: str, answer: BadRequest | KeyReused) -> None:
 
 def _print_json(taken: list[Taken], runs: Mapping[str, Run]) -> None:
     entries = [{**asdict(each), **_outcome(runs, each.run_id)} for each in taken]
-    typer.echo(json.dumps(entries, indent=2))
+    print_json(entries)
 
 
 def _outcome(runs: Mapping[str, Run], run_id: str) -> dict[str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import typer
@@ -11,11 +10,12 @@ from rich.table import Table
 from worker.board import open_console
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
+from worker.cli.output import print_json
 from worker.tokens import Scope, create_token, list_tokens, revoke_token
 from worker.wording import age, one_line
 
 
-def create(name: str, scopes: Sequence[Scope]) -> Exit:
+def create(name: str, scopes: Sequence[Scope], *, as_json: bool) -> Exit:
     """Make a token and print it."""
     if not (name.strip() and name.isprintable() and len(name) <= 100):  # noqa: PLR2004 — histories of runs show it
         raise CommandError("a token's name has 1 to 100 characters that can be printed")
@@ -23,7 +23,10 @@ def create(name: str, scopes: Sequence[Scope]) -> Exit:
     async def work(desk: Desk) -> Exit:
         token = await create_token(desk.redis, name, scopes)
         say(f"For {name}: may {', '.join(sorted(set(scopes)))}. It is shown this once; only a digest of it is kept.")
-        typer.echo(token)
+        if as_json:
+            print_json({"name": name, "scopes": sorted(set(scopes)), "token": token})
+        else:
+            typer.echo(token)
         return Exit.OK
 
     return at_desk(work)
@@ -36,7 +39,7 @@ def show_all(*, as_json: bool) -> Exit:
         tokens = await list_tokens(desk.redis)
         if as_json:
             fields = [(each.id, each.name, sorted(each.scopes), each.created_at.isoformat()) for each in tokens]
-            typer.echo(json.dumps([dict(zip(_FIELDS, each, strict=True)) for each in fields], indent=2))
+            print_json([dict(zip(_FIELDS, each, strict=True)) for each in fields])
             return Exit.OK
         if not tokens:
             say("There are no tokens: the web process answers callers on its own machine only, and all of them.")

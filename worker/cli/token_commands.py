@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import typer
 
-from worker.cli.help_text import help_of
+from worker.cli.help_text import JSON, help_of
 
 
 class _Scope(StrEnum):
@@ -20,6 +20,7 @@ class _Scope(StrEnum):
 def create(
     name: str = typer.Argument(..., help="Whose it is; the history of a run that it acts on shows it."),
     scope: list[_Scope] = typer.Option(..., help="What it allows; may be repeated."),
+    json: bool = JSON,
 ) -> int:
     """Make a token and print it, this once.
 
@@ -30,14 +31,16 @@ def create(
 
     Examples:
       planet-orders token create nightly-import --scope submit --scope read
+
+    --json prints an object: name, scopes, token
     """
     from worker.cli import token as command  # noqa: PLC0415 — heavy: only when it is asked for
     from worker.tokens import Scope  # noqa: PLC0415 — as above
 
-    return command.create(name, [Scope(each.value) for each in scope])
+    return command.create(name, [Scope(each.value) for each in scope], as_json=json)
 
 
-def list_(json: bool = typer.Option(False, "--json", help="Print JSON, for programs.")) -> int:
+def list_(json: bool = JSON) -> int:
     """List tokens: ids, names, scopes and age.
 
     --json prints an array; each entry has id, name, scopes, created_at.
@@ -60,4 +63,4 @@ def add_to(app: typer.Typer) -> None:
     tokens.command(help=help_of(create))(create)
     tokens.command("list", help=help_of(list_))(list_)
     tokens.command(help=help_of(revoke))(revoke)
-    app.add_typer(tokens, name="token", help="Make, list and revoke tokens of the HTTP API.")
+    app.add_typer(tokens, name="token", help="Make, list and revoke tokens of the HTTP API.", rich_help_panel="Set up")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -23,6 +21,7 @@ from planet_sdk.manifest import MANIFEST_NAME, FileCheck
 from worker.board import open_console
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import CommandError, Exit
+from worker.cli.output import print_json
 from worker.wording import one_line, plural, size
 
 
@@ -54,7 +53,7 @@ def verify(texts: Sequence[str], *, every: bool, repair: bool, as_json: bool) ->
     if run_texts or every:
         findings += at_desk(lambda desk: _verify_runs(desk, run_texts, repair=repair))
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2, default=datetime.isoformat))
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             _tell(finding)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from tests.integration.cli.terminal import Command, make_request
+from worker.web.batches import SummaryView
 
 TWO = json.dumps([make_request("one"), make_request("two")])
 
@@ -34,8 +35,10 @@ def test_its_summary_is_there_for_programs(command: Command) -> None:
 
     told = json.loads(command("batch", batch_id, "--json").out)
 
-    assert (told["batch_id"], told["key"], told["requests"], told["ended_at"]) == (batch_id, "harvest", 2, None)
-    assert (told["runs"]["queued"], told["files"], told["failures"]) == (2, 0, [])
+    assert told.keys() == set(SummaryView.model_fields), "as GET /v1/batches/{batch_id}/summary has them"
+    batch = told["batch"]
+    assert (batch["batch_id"], batch["key"], batch["requests"], batch["ended_at"]) == (batch_id, "harvest", 2, None)
+    assert (batch["runs"]["queued"], told["files"], told["failures"]) == (2, 0, [])
     assert "token=secret" not in json.dumps(told)
 
 
@@ -53,7 +56,7 @@ def test_without_an_id_it_lists_batches_the_newest_first(command: Command) -> No
 
     assert [line.split()[0] for line in lines[1:]] == [second, first]
     assert "harvest" in lines[1]
-    assert [batch["batch_id"] for batch in json.loads(command("batch", "--json").out)] == [second, first]
+    assert [batch["batch_id"] for batch in json.loads(command("batch", "--json").out)["batches"]] == [second, first]
 
 
 def test_the_wait_for_a_batch_ends_with_its_last_run_and_tells_how(command: Command) -> None:
@@ -61,7 +64,7 @@ def test_the_wait_for_a_batch_ends_with_its_last_run_and_tells_how(command: Comm
     late = command("batch", batch_id, "--wait", "--timeout", "0.1s")
     assert late.status == 1
     assert "The time is up" in late.err
-    command("cancel", *(run["run_id"] for run in json.loads(command("list", "--json").out)))
+    command("cancel", *(run["run_id"] for run in json.loads(command("list", "--json").out)["runs"]))
 
     outcome = command("batch", batch_id, "--wait")
 
@@ -73,10 +76,13 @@ def test_the_runs_of_a_batch_are_listed_in_the_order_of_its_requests(command: Co
     batch_id = submit(command)
     command("submit", stdin=json.dumps(make_request("alone")))
 
-    listed = json.loads(command("list", "--batch", batch_id, "--json").out)
+    listed = json.loads(command("list", "--batch", batch_id, "--json").out)["runs"]
 
     assert [run["name"] for run in listed] == ["one", "two"]
-    assert json.loads(command("list", "--batch", batch_id, "--state", "done", "--json").out) == []
+    assert json.loads(command("list", "--batch", batch_id, "--state", "done", "--json").out) == {
+        "runs": [],
+        "next": None,
+    }
 
 
 def test_a_whole_batch_is_cancelled_at_once(command: Command) -> None:
@@ -84,7 +90,7 @@ def test_a_whole_batch_is_cancelled_at_once(command: Command) -> None:
 
     assert command("cancel", "--batch", batch_id).out == f"{batch_id}\t2 runs cancelled, or to be cancelled\n"
 
-    assert json.loads(command("batch", batch_id, "--json").out)["runs"]["cancelled"] == 2
+    assert json.loads(command("batch", batch_id, "--json").out)["batch"]["runs"]["cancelled"] == 2
     assert command("cancel", "--batch", batch_id).out == f"{batch_id}\t0 runs cancelled, or to be cancelled\n"
     assert command("cancel").status == 2
 

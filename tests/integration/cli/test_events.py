@@ -52,7 +52,7 @@ def test_moves_are_picked_by_run_batch_state_and_place(command: Command) -> None
     alone = submit(command, "alone")[0]
     first, second = submit(command, "one", "two")
     command("cancel", first)
-    batch_id = json.loads(command("batch", "--json").out)[0]["batch_id"]
+    batch_id = json.loads(command("batch", "--json").out)["batches"][0]["batch_id"]
     ids = [json.loads(line)["id"] for line in command("events", "--json").out.splitlines()]
 
     assert moves_of(command, "--run", alone[-8:]) == [(alone, "queued")]
@@ -81,7 +81,7 @@ def test_what_cannot_be_meant_is_one_line(command: Command, arguments: list[str]
 
 def test_a_batch_is_watched_to_its_end(command: Command) -> None:
     first, second = submit(command, "one", "two")
-    batch_id = json.loads(command("batch", "--json").out)[0]["batch_id"]
+    batch_id = json.loads(command("batch", "--json").out)["batches"][0]["batch_id"]
     for run_id in (first, second):
         command("cancel", run_id)
     outcome = command("watch", "--batch", batch_id, "--json")

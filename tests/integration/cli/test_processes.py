@@ -203,11 +203,15 @@ def test_a_request_goes_all_the_way_and_status_tells_its_story(
     assert story["files"]
     assert all(file["verified"] for file in story["files"])
     told = command("status", entry["run_id"]).out
-    for word in ("creating", "waiting", "downloading", "validating", "done", "verified", story["run"]["order_id"]):
+    for word in ("creating", "waiting", "downloading", "validating", "done", "verified", story["order_id"]):
         assert word in told
     assert command("watch", entry["run_id"]).status == 0
     checked = command("check", "--planet")
     assert (checked.status, checked.out.count(" ok      ")) == (0, 4)
+    checks = json.loads(command("check", "--planet", "--json").out)
+    assert [(each["check"], each["ok"]) for each in checks] == [
+        ("redis", True), ("workers", True), ("destination", True), ("planet", True)
+    ]  # fmt: skip
 
 
 def test_a_wrong_key_shows_in_the_runs_error_and_in_check(

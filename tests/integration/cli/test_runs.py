@@ -11,12 +11,16 @@ import pytest
 from arq.connections import ArqRedis
 
 from jobs import keys
+from jobs.line import Priority
 from jobs.moves import By, plan_move
 from jobs.outcomes import Finish, Requeue
 from jobs.run import Failure, FailureKind, Stage, State
 from jobs.store import RunStore
 from tests.integration.cli.terminal import Command, make_request
 from worker.cli.run_commands import StateName
+from worker.cli.submit_command import PriorityName
+from worker.web.overview import FleetView
+from worker.web.views import RunDetail, RunSummary
 
 
 def submit(command: Command, name: str = "oregon") -> str:
@@ -39,6 +43,10 @@ def fail(redis_url: str, run_id: str, message: str, log: tuple[str, ...] = (), *
 
 def test_the_states_that_list_offers_are_those_of_a_run() -> None:
     assert [state.value for state in StateName] == [state.value for state in State]
+
+
+def test_the_priorities_that_submit_offers_are_those_of_a_run() -> None:
+    assert {name.value for name in PriorityName} == {priority.value for priority in Priority}
 
 
 def test_status_tells_the_story_of_a_run(command: Command) -> None:
@@ -78,8 +86,8 @@ def test_status_of_an_order_failed_at_planet_says_that_only_a_new_one_helps(comm
 
 def test_status_as_json_is_the_record_with_its_history_and_files(command: Command) -> None:
     story = json.loads(command("status", submit(command), "--json").out)
-    assert story.keys() == {"run", "history", "files", "log"}
-    assert story["run"]["state"] == "queued"
+    assert story.keys() == {*RunDetail.model_fields, "log"}, "as GET /v1/runs/{run_id} has them"
+    assert story["state"] == "queued"
     assert [each["state"] for each in story["history"]] == ["queued"]
 
 
@@ -118,8 +126,9 @@ def test_the_fleet_in_one_look(command: Command) -> None:
     assert "No worker is alive" in outcome.err
     fleet = json.loads(command("status", "--json").out)
     assert fleet["runs"]["queued"] == 2
+    assert fleet.keys() == set(FleetView.model_fields), "as GET /v1/fleet has them"
     assert fleet["workers"] == []
-    assert fleet["oldest_queued"]["run_id"] == oldest
+    assert fleet["stages"][0]["oldest_run_id"] == oldest
 
 
 def test_the_fleet_says_why_queued_runs_wait(command: Command, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
@@ -149,11 +158,21 @@ async def _place_and_refuse(redis_url: str, run_id: str) -> None:
 def test_list_shows_the_newest_first_and_can_be_narrowed(command: Command) -> None:
     first, second = submit(command, "first"), submit(command, "second")
     command("cancel", first)
-    assert [run["run_id"] for run in json.loads(command("list", "--json").out)] == [second, first]
-    assert [run["run_id"] for run in json.loads(command("list", "--state", "cancelled", "--json").out)] == [first]
-    assert len(json.loads(command("list", "--limit", "1", "--json").out)) == 1
+    assert [run["run_id"] for run in json.loads(command("list", "--json").out)["runs"]] == [second, first]
+    cancelled = json.loads(command("list", "--state", "cancelled", "--json").out)["runs"]
+    assert [run["run_id"] for run in cancelled] == [first]
+    assert cancelled[0].keys() == set(RunSummary.model_fields), "as GET /v1/runs has them"
     table = command("list").out
     assert table.index("second") < table.index("first")
+
+
+def test_a_list_goes_on_where_its_page_ended(command: Command) -> None:
+    first, second = submit(command, "first"), submit(command, "second")
+    page = json.loads(command("list", "--limit", "1", "--json").out)
+    rest = json.loads(command("list", "--before", page["next"], "--json").out)
+    assert [run["run_id"] for run in (*page["runs"], *rest["runs"])] == [second, first]
+    assert rest["next"] is None
+    assert command("list", "--before", "yesterday").status == 2
 
 
 def test_an_empty_list_says_what_to_do(command: Command) -> None:
@@ -172,6 +191,15 @@ def test_cancel_and_retry_say_where_a_run_stands_then(command: Command) -> None:
     assert command("cancel", run_id).out == f"{run_id}\tcancelled\n"
     assert command("cancel", run_id).out == f"{run_id}\tcancelled\n"
     assert command("retry", run_id).out == f"{run_id}\tqueued\n"
+
+
+def test_cancel_and_retry_as_json_are_a_line_a_run(command: Command) -> None:
+    run_id = submit(command)
+    outcome = command("cancel", run_id, "01JD0000000000000000000000", "--json")
+    (line,) = outcome.out.splitlines()
+    assert (outcome.status, json.loads(line).keys()) == (1, set(RunSummary.model_fields))
+    assert "there is no run 01JD0000000000000000000000" in outcome.err
+    assert json.loads(command("retry", run_id, "--json").out)["state"] == "queued"
 
 
 def test_one_run_that_cannot_be_retried_does_not_hold_the_others_up(command: Command) -> None:

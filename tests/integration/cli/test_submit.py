@@ -147,7 +147,7 @@ def test_a_bad_option_is_one_line_and_nothing_goes_in(
 
 def test_a_priority_is_kept_and_shown(command: Command) -> None:
     run_id = command("submit", "--priority", "high", stdin=json.dumps(make_request())).out.strip()
-    assert json.loads(command("status", run_id, "--json").out)["run"]["priority"] == "high"
+    assert json.loads(command("status", run_id, "--json").out)["priority"] == "high"
     assert "priority" in command("status", run_id).out
 
 
@@ -162,7 +162,7 @@ def test_a_destination_that_cannot_be_written_is_found_before_anything_goes_in(
 
 def test_a_relative_destination_is_the_callers_not_the_workers(command: Command, tmp_path: Path) -> None:
     run_id = command("submit", "--destination", "imagery", stdin=json.dumps(make_request())).out.strip()
-    run = json.loads(command("status", run_id, "--json").out)["run"]
+    run = json.loads(command("status", run_id, "--json").out)
     assert run["destination"] == (tmp_path / "imagery").as_uri()
 
 

@@ -27,6 +27,12 @@ def test_a_token_is_shown_once_and_can_be_taken_back(command: Command, empty_red
     assert command("token", "list").out == ""
 
 
+def test_a_token_as_json_has_its_scopes(command: Command) -> None:
+    made = json.loads(command("token", "create", "import", "--scope", "submit", "--scope", "read", "--json").out)
+    assert made.keys() == {"name", "scopes", "token"}
+    assert made["scopes"] == ["read", "submit"]
+
+
 def test_an_id_that_is_not_there_is_refused(command: Command) -> None:
     refused = command("token", "revoke", "nobody")
 

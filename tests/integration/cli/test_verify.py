@@ -104,7 +104,7 @@ def test_all_runs_with_files_are_verified_and_what_is_wrong_is_repaired(
     damage(folder)
     outcome = command("verify", "--all", "--repair")
     assert (outcome.status, outcome.out.count(run_id)) == (1, 2)
-    run = json.loads(command("status", run_id, "--json").out)["run"]
+    run = json.loads(command("status", run_id, "--json").out)
     assert (run["state"], run["order_id"], run["reason"]) == ("validating", ORDER_ID, "validated again on request")
 
 
