@@ -19,6 +19,7 @@ from worker.board import open_console, states_line
 from worker.cli.desk import Desk, at_desk, say
 from worker.cli.exits import Exit
 from worker.cli.failed import tell_causes
+from worker.cli.outage import Outage
 from worker.cli.output import print_json
 from worker.cli.terms import read_span
 from worker.wording import age, duration, instant, one_line, plural, size
@@ -73,8 +74,9 @@ async def _follow(handle: BatchHandle, patience_s: float | None) -> None:
     """Show how far the batch is until it has ended, or patience has: a bar on a terminal, nothing elsewhere."""
     console = open_console(stderr=True)
     deadline = inf if patience_s is None else monotonic() + patience_s
+    outage = Outage()
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while not (batch := await handle.status()).has_ended and monotonic() < deadline:
+        while not (batch := await outage.ask(handle.status)).has_ended and monotonic() < deadline:
             if console.is_terminal:
                 live.update(_bar(batch), refresh=True)
             await asyncio.sleep(_LOOK_S)
