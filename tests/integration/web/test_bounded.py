@@ -9,6 +9,7 @@ import httpx
 import pytest
 from arq.connections import ArqRedis
 
+from jobs.abreast import abreast
 from jobs.batches import BatchStore
 from jobs.moves import By, plan_move
 from jobs.new_runs import NewRun
@@ -71,9 +72,11 @@ async def add_runs(redis: ArqRedis, first: int, end: int) -> None:
         for number in numbers
     ]
     await store.submit_many(new)
-    for run in await store.get_many([each.run_id for each in new]):
-        ends = (Finish(State.DONE, "there"), Park(3600, "parked"), Finish(State.FAILED, "Planet said no"))
-        await store.move(plan_move(run, ends[int(run.run_id[1:]) % 3], ME))
+    ends = (Finish(State.DONE, "there"), Park(3600, "parked"), Finish(State.FAILED, "Planet said no"))
+    moves = [
+        plan_move(run, ends[int(run.run_id[1:]) % 3], ME) for run in await store.get_many([each.run_id for each in new])
+    ]
+    await abreast(store.move, moves, 100)
 
 
 async def cost(redis: ArqRedis, web: httpx.AsyncClient, path: str) -> Counter[str]:
