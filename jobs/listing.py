@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CURSOR_PATTERN = r"([0-9]{1,15})(?:-([0-9A-Za-z_.:-]{1,64}))?"
 _AT_ONCE = 500  # runs whose records one call of a script looks at: it holds the server up for a millisecond or two
-LOOKED_AT = 5_000  # for one page: whoever filters goes on from its cursor, and nobody waits
+LOOKED_AT = 2_500  # for one page: whoever filters goes on from its cursor, and nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ async def find_page(
     """The ids of the newest runs first, behind a cursor.
 
     Nothing is scanned: without a producer, a text, or a state of a batch, this is two round trips. With one, up to
-    5,000 runs are looked at, so that a page may hold fewer than `limit` runs, even none, and still have a next one.
+    2,500 runs are looked at, so that a page may hold fewer than `limit` runs, even none, and still have a next one.
 
     Returns:
         Up to `limit` ids, and where the next page begins, if there may be one.

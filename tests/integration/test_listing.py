@@ -56,7 +56,7 @@ async def test_a_page_of_one_producer_ends_after_a_bounded_look_and_goes_on_from
         pages += 1
 
     assert found == ["X11999", "X00003"]
-    assert pages == 3
+    assert pages == 5
 
 
 async def test_a_text_finds_runs_by_a_piece_of_their_name_and_by_an_end_of_their_id(queue: OrderQueue) -> None:

@@ -33,7 +33,7 @@ async def list_runs(
     """The newest runs first: by creation, or, with a state, by their last move in it.
 
     Go on with `before` set to the page's `next`, until that is null. With a filter or a search, a page looks at up to
-    5,000 runs: it may hold fewer than `limit`, even none, and still have a next one.
+    2,500 runs: it may hold fewer than `limit`, even none, and still have a next one.
     """
     return await desk.search_runs(wanted, search, limit, before)
 

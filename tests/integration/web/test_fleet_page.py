@@ -67,7 +67,8 @@ async def test_runs_that_ended_are_counted_by_minute_and_by_hour(web: httpx.Asyn
     assert [sum(day[name]) for name in ("delivered", "failed", "cancelled")] == [2, 1, 1]
     assert sum(hour["delivered"][-2:]) == 2
     assert hour["failed"].index(1) in {28, 29}
-    assert (len(day["delivered"]), day["step_s"], day["cancelled"].index(1)) == (24, 3600, 21)
+    assert (len(day["delivered"]), day["step_s"]) == (24, 3600)
+    assert day["cancelled"].index(1) in {20, 21}  # an hour may begin meanwhile
     assert "Last hour by minute: 2 runs delivered, 1 failed; at most" in page
     assert page.count("<svg") == 3
 
@@ -100,7 +101,7 @@ async def test_the_budget_tells_what_is_used_of_each_limit(web: httpx.AsyncClien
     async with fleet.redis.pipeline() as pipe:
         for part in ("state", "departures", "pending"):
             pipe.hset(keys.budget("acc", "get", part), mapping=spent) if part == "state" else pipe.zadd(
-                keys.budget("acc", "get", part), {"1": now_us + 5_000_000, "2": now_us - 30_000_000}
+                keys.budget("acc", "get", part), {"1": now_us + 50_000_000, "2": now_us - 30_000_000}
             )
             pipe.expire(keys.budget("acc", "get", part), 60)
         await pipe.execute()
