@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.async_api import Browser
 
 from planet_sdk.simulator import FaultKind, SimulatorSettings
@@ -17,14 +18,12 @@ from tests.browser.program import NO_CHROMIUM, find_chromium
 from worker.demo.requests import build_requests
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-WAVES = 8
+WAVES = 6
 PAUSE_S = 20  # between two waves: the charts need some minutes to show
-DESK = {"width": 1280, "height": 1180}
+DESK = {"width": 1200, "height": 1000}
 PHONE = {"width": 390, "height": 844}
-PLANET = SimulatorSettings(queued_s=4, running_s=12, jitter=0.8, scene_size_px=256)
-REFUSED = (
-    '{"field": {"Details": [{"message": "no access to assets of item"}]}, "general": [{"message": "Unable to accept"}]}'
-)
+REFUSED = tuple(build_requests()[-1]["products"][0]["item_ids"])
+PLANET = SimulatorSettings(queued_s=4, running_s=12, jitter=0.8, scene_size_px=256, forbidden_items=REFUSED)
 PRODUCERS = ("harvest", "insurance", "coast watch")
 
 
@@ -45,11 +44,10 @@ async def main() -> int:
 
 async def let_work(fleet: Fleet) -> str:
     """Orders come in for some minutes, and not all of them go well; returns a run that is done."""
-    fleet.simulator.fail("create", subject="*snow-sapporo*", status=400, times=3, body=REFUSED)
     fleet.simulator.doom(FaultKind.ORDER_FAILED, "*flood-valencia*", times=2)
     fleet.simulator.doom(FaultKind.ORDER_STUCK, "*salt-uyuni*", times=None)
     fleet.simulator.fail("link", times=4)
-    run_id = await fleet.order({**build_requests()[0], "producer": "harvest"})
+    run_id = await fleet.order(await one_field(fleet))
     for wave in range(WAVES):
         print(f"wave {wave + 1} of {WAVES}")
         await fleet.submit_batch(f"survey {wave + 1}", batch(wave))
@@ -65,6 +63,21 @@ def batch(wave: int) -> list[dict[str, Any]]:
     """A third of the demo's requests."""
     ours = {"producer": PRODUCERS[wave % 3]}
     return [{**each, "name": f"{each['name']}-{wave + 1}", **ours} for each in build_requests()[wave % 3 :: 3]]
+
+
+async def one_field(fleet: Fleet) -> dict[str, Any]:
+    """The demo's first request, clipped to a field that lies where its imagery does."""
+    request = build_requests()[0]
+    (product,) = request["products"]
+    product["item_ids"] = product["item_ids"][:1]
+    address = f"{fleet.simulator.url}/data/v1/item-types/{product['item_type']}/items/{product['item_ids'][0]}"
+    async with httpx.AsyncClient(auth=(fleet.simulator.api_key, "")) as planet:
+        (ring,) = (await planet.get(address)).raise_for_status().json()["geometry"]["coordinates"]
+    middle = [sum(place[axis] for place in ring[:-1]) / len(ring[:-1]) for axis in (0, 1)]
+    field = [[middle[axis] + (place[axis] - middle[axis]) * 0.6 for axis in (0, 1)] for place in ring]
+    clip = {"clip": {"aoi": {"type": "Polygon", "coordinates": [field]}}}
+    tools = [clip if "clip" in tool else tool for tool in request["tools"]]
+    return {**request, "tools": tools, "producer": "harvest"}
 
 
 async def take_all(fleet: Fleet, browser: Browser, run_id: str) -> None:
