@@ -100,7 +100,7 @@ class Quicklooks:
                 raise Busy
             task = asyncio.create_task(self._make(subject), name=f"quicklook of {subject.file.path}")
             self._making[tag] = task
-            task.add_done_callback(lambda _: self._making.pop(tag, None))
+            task.add_done_callback(lambda made: self._note_end(tag, made))
         return await asyncio.shield(self._making[tag])
 
     def failure(self, subject: Subject) -> str | None:
@@ -114,6 +114,12 @@ class Quicklooks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note_end(self, tag: str, made: asyncio.Task[bytes]) -> None:
+        """Make room for others; an error is looked at, also where nobody waits for the picture any longer."""
+        self._making.pop(tag, None)
+        if not made.cancelled():
+            made.exception()
 
     async def _make(self, subject: Subject) -> bytes:
         async with self._turn:
