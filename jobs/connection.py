@@ -25,6 +25,7 @@ from redis.retry import Retry as BlockingRetry
 from jobs.codec import dumps, loads
 from jobs.errors import RedisUnavailable
 from jobs.redaction import hide_password
+from jobs.wire import open_pool
 
 __all__ = ["RETRIES", "connect", "connect_blocking", "find_weaknesses", "redis_settings"]
 
@@ -71,9 +72,9 @@ async def connect(url: str, *, queue_name: str = "arq:queue", retries: int = RET
         RedisUnavailable: it did not answer, or refused the password or the database.
     """
     backoff = _OneLoop(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), retries)
-    redis: ArqRedis = ArqRedis.from_url(url, retry=backoff, **_connection_options(url))
-    redis.default_queue_name = queue_name
-    redis.job_serializer, redis.job_deserializer = dumps, loads
+    pool = open_pool({"retry": backoff, **_connection_options(url), **parse_url(url)})
+    redis = ArqRedis(pool, job_serializer=dumps, job_deserializer=loads, default_queue_name=queue_name)
+    redis.auto_close_connection_pool = True
     try:
         await redis.ping()
     except (RedisError, OSError) as error:

@@ -25,6 +25,11 @@ def run_id_of(job_id: str) -> str | None:
     return None
 
 
+def stage_of(job_id: str) -> str:
+    """The stage that a job runs which is a stage's; for any other job, nothing."""
+    return job_id.split(":")[1] if run_id_of(job_id) else ""
+
+
 _STAGES = frozenset(stage.value for stage in Stage)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 __all__ = ["HIDDEN", "Redactor", "hide_password"]
@@ -30,6 +31,7 @@ _WEBHOOK_SECRET = re.compile(r"(/webhooks/planet/)[^\s\"'<>/?#]+")
 _SIGNS = ("=", "://", "authorization", "basic", "bearer", "api-key", "plak", "eyj", "/webhooks/")  # of all the above
 _SECRET_MIN_CHARACTERS = 6  # a shorter one would blank out ordinary words
 _SHORT = 40  # characters
+_PLAIN = frozenset({NoneType, bool, int, float})
 
 
 def hide_password(url: str) -> str:
@@ -87,11 +89,15 @@ class Redactor:
 
     def mapping(self, mapping: Mapping[Any, Any]) -> dict[str, Any]:
         """The same mapping without secrets."""
-        return {self._often(str(name)): self._named(str(name), value) for name, value in mapping.items()}
+        often = self._often
+        return {often(str(name)): self._named(str(name), value) for name, value in mapping.items()}
 
     def _named(self, name: str, value: Any) -> Any:
-        is_plain = value is None or isinstance(value, bool | int | float)  # a count of tokens is no secret
-        return HIDDEN if not is_plain and _is_secret(name) else self.value(value)
+        if type(value) in _PLAIN:  # a count of tokens is no secret
+            return value
+        if _is_secret(name):
+            return HIDDEN
+        return self._often(value) if type(value) is str and len(value) <= _SHORT else self.value(value)
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
 _ASK_ALONE = object()
-_MOST = 4  # in one round trip: while the server runs these, this process makes the next ones ready
+_MOST = 8  # in one round trip: while the server runs these, this process makes the next ones ready
 
 
 @dataclass(slots=True, eq=False)

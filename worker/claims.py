@@ -17,6 +17,7 @@ from jobs.moves import run_id_of
 from jobs.poison import keep_poison
 from jobs.policy import Policy
 from jobs.run import Stage, State
+from jobs.together import Together
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ class Claims:
         self._claim = redis.register_script(script_source("claim"))
         self._hand_back = redis.register_script(script_source("hand_back"))
         self._finish = redis.register_script(script_source("finish"))
+        self._together = Together(redis)
 
     async def any_due(self) -> bool:
         """Whether there is anything to claim: a single command, for polls, which mostly find nothing."""
@@ -151,7 +153,8 @@ class Claims:
             forget_abort: whether there may be a wish to abort it that must not outlive it.
             keep_mark_s: how long nobody may start a job of this id, as arq wants it of its cron jobs.
         """
-        done = await self._finish(
+        done = await self._together.run(
+            self._finish,
             keys=[
                 self._queue,
                 keys.in_progress(job_id),

@@ -22,7 +22,7 @@ from jobs.destination import Destination, open_destination
 from jobs.errors import DestinationError, Fenced, NoPlace, UnreadableRun
 from jobs.failures import after_failure
 from jobs.line import Priority
-from jobs.moves import By, Move, plan_move
+from jobs.moves import By, Move, plan_move, stage_of
 from jobs.outcomes import Again, Finish, Outcome
 from jobs.poison import keep_unreadable_run, leave_for_newer
 from jobs.policy import Policy
@@ -154,14 +154,16 @@ class StageJobs:
             CancelledError: the worker takes the job back.
         """
         job_id: str = ctx["job_id"]
-        bound = structlog.contextvars.bound_contextvars(run_id=run_id, worker=self.identity.name)
+        bound = structlog.contextvars.bound_contextvars(
+            run_id=run_id, worker=self.identity.name, stage=stage_of(job_id), order_id=None
+        )
         with collect_lines() as tail, bound:
             try:
                 run = ctx.get("begun") or await self.store.begin(
                     run_id, job_id, self.by, self.destination, running_orders=self.policy.running_orders
                 )
-                with structlog.contextvars.bound_contextvars(stage=run.stage.value, order_id=run.order_id):
-                    return await self._decide(run, job_id, tail)
+                structlog.contextvars.bind_contextvars(order_id=run.order_id)
+                return await self._decide(run, job_id, tail)
             except Fenced as error:
                 log.warning("job dropped, it is not this worker's any more", job_id=job_id, why=str(error))
                 if error.why == "fenced":
@@ -266,7 +268,7 @@ def result_for_arq(
 ) -> bytes | None:
     """What arq's clients read of a stage's job that has ended: as arq writes it."""
     return serialize_result(
-        function=job_id.split(":")[1],
+        function=stage_of(job_id),
         args=(run_id,),
         kwargs={},
         job_try=1,

@@ -31,18 +31,18 @@ local function first_in_line(number)
   return first
 end
 
-local creates = {}
-if redis.call('ZCOUNT', KEYS[1], '-inf', '(0') > 0 then
-  local places = places_left(KEYS[3], KEYS[4], KEYS[5], tonumber(ARGV[7]), now)
+-- Those due, the longest due first. What is in line stands before them, and leaves them fewer of the slots.
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, slots)
+if found[2] and tonumber(found[2]) < 0 then
+  local creates, places = {}, places_left(KEYS[3], KEYS[4], KEYS[5], tonumber(ARGV[7]), now)
   local spare = slots - redis.call('ZCOUNT', KEYS[1], 0, now)
   local number = math.min(slots, places, most, math.max(least, spare))
   if number > 0 then creates = first_in_line(number) end
-end
-
-local found = redis.call('ZRANGEBYSCORE', KEYS[1], 0, now, 'WITHSCORES', 'LIMIT', 0, slots - #creates)
-for _, job in ipairs(creates) do
-  found[#found + 1] = job
-  found[#found + 1] = now
+  found = redis.call('ZRANGEBYSCORE', KEYS[1], 0, now, 'WITHSCORES', 'LIMIT', 0, slots - #creates)
+  for _, job in ipairs(creates) do
+    found[#found + 1] = job
+    found[#found + 1] = now
+  end
 end
 
 local moved = {}
