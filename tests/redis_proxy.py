@@ -33,6 +33,7 @@ class RedisProxy:
         cut_before: a command with these bytes is not passed on; its connection is cut, once for each entry.
         cut_after: such a command is passed on, and its connection cut before the answer.
         hold_after: such a command is passed on; its answer, and whatever else its connection hears, waits for `free`.
+        refuses: new connections are ended at once.
         seen: how many connections were cut or held.
     """
 
@@ -44,6 +45,7 @@ class RedisProxy:
     cut_before: list[bytes] = field(default_factory=list)
     cut_after: list[bytes] = field(default_factory=list)
     hold_after: list[bytes] = field(default_factory=list)
+    refuses: bool = False
     seen: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -54,6 +56,9 @@ class RedisProxy:
 
     async def serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
+        if self.refuses:
+            answers.transport.abort()
+            return
         server, commands = await asyncio.open_unix_connection(self.socket)
         self._writers |= {answers, commands}
         gates = [self.open]

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import pairwise
-from time import monotonic
+from pathlib import Path
+from time import monotonic, time
 from typing import cast
 
 import pytest
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 from jobs import keys
 from planet_sdk import Auth
 from planet_sdk.limits import RequestKind
+from tests.redis_proxy import proxy_before
 from tests.waiting import until
 from worker.budget import FleetLimiter, Limit, account_of, urgency_s
 
@@ -207,6 +209,61 @@ async def test_without_redis_each_process_keeps_to_its_share(unused_tcp_port: in
 
     assert departures[2] - departures[0] > 1
     assert [entry["share"] for entry in logs if entry["log_level"] == "warning"] == ["1/1"]
+
+
+async def test_what_is_sent_alone_and_what_follows_never_add_up_to_more_than_the_limit(
+    redis: ArqRedis, valkey_socket: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        proxies = [await stack.enter_async_context(proxy_before(valkey_socket)) for _ in range(2)]
+        await redis.zadd(keys.WORKERS, {"w1": time() * 1000, "w2": time() * 1000})
+        fleet = []
+        for number, proxy in enumerate(proxies):
+            connection = await stack.enter_async_context(Redis.from_url(proxy.url))
+            limits = {GET: (Limit(RATE, 1),)}
+            fleet.append(FleetLimiter(connection, account="account", owner=f"p{number}", rates=limits))
+            stack.push_async_callback(fleet[-1].aclose)
+        sent: list[float] = []
+
+        async def send_on(limiter: FleetLimiter) -> None:
+            while True:
+                sent.append(await send(limiter))
+
+        async with asyncio.TaskGroup() as tasks:
+            sending = [tasks.create_task(send_on(each)) for each in fleet for _ in range(RATE)]
+            await until("both send", lambda: len(sent) > RATE)
+            for proxy in proxies:
+                proxy.refuses = True
+                proxy.cut_all()
+            before = len(sent)
+            await until("both send on their own", lambda: len(sent) > before + RATE)
+            for proxy in proxies:
+                proxy.refuses = False
+            with capture_logs() as logs:
+                await until("both are back", lambda: len(logs) >= len(fleet))
+            before = len(sent)
+            await until("both send with the fleet again", lambda: len(sent) > before + 2 * RATE)
+            for task in sending:
+                task.cancel()
+
+    assert all(later - earlier > 1 for earlier, later in zip(sent, sent[RATE:], strict=False))
+
+
+async def test_who_waits_for_the_own_share_has_the_next_turn_of_the_fleet(redis: ArqRedis, valkey_socket: Path) -> None:
+    async with (
+        proxy_before(valkey_socket) as proxy,
+        Redis.from_url(proxy.url) as connection,
+        AsyncExitStack() as stack,
+    ):
+        limiter = FleetLimiter(connection, account="account", owner="p1", rates={GET: (Limit(1, 30),)})
+        stack.push_async_callback(limiter.aclose)
+        proxy.refuses = True
+        waiting = [asyncio.create_task(send(limiter)) for _ in range(2)]
+        await until("one was sent alone", lambda: any(task.done() for task in waiting))
+
+        proxy.refuses = False
+        async with asyncio.timeout(10):  # the own share would let it wait for half a minute
+            await asyncio.gather(*waiting)
 
 
 def test_an_account_is_counted_under_a_name_that_does_not_tell_its_key() -> None:

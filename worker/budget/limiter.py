@@ -2,16 +2,16 @@
 
 Planet counts requests by API key, so the count is kept where all workers see it: in Redis, by its clock. A turn is
 given to one process at a time, in order of asking, the urgent sooner. It counts from the moment its request departs, so
-that no window of the server's ever sees more than the limit. While Redis is away, each process keeps to its share.
+that no window of the server's ever sees more than the limit. While Redis is away, each process keeps to its share; on
+the way there and back it sends nothing for longer than a window, so that the two counts do not add up.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from hashlib import sha256
-from time import monotonic
 
 import structlog
 from redis.asyncio import Redis
@@ -26,7 +26,8 @@ from worker.claims import REDIS_AWAY
 
 log = structlog.get_logger(__name__)
 
-_ALONE_S = 5.0  # before Redis is asked again
+_ASK_AGAIN_S = 0.25  # whether the fleet's count is within reach again; all of a fleet know it about then
+_PAST_S = 1.5  # until what all have sent alone is out of every window of a second
 
 
 def account_of(api_url: str, auth: AuthType) -> str:
@@ -65,8 +66,10 @@ class FleetLimiter:
         if max_bodies:
             bodies = self._turns[RequestKind.BODY] = Places(redis, account, RequestKind.BODY, max_bodies)
             self._lines[RequestKind.BODY] = Line(bodies, owner, asyncio.Semaphore(max_bodies))
-        self._alone = self._own_share(1)  # made anew each time it is needed
-        self._alone_until = 0.0
+        self._owner = owner
+        self._share: LocalLimiter | None = None  # while the fleet's count is out of reach
+        self._coming_back: asyncio.Task[None] | None = None
+        self._in_line_alone: set[asyncio.Timeout] = set()
 
     def slot(self, kind: RequestKind) -> AbstractAsyncContextManager[Turn | None]:
         """Wait for this request's turn in the fleet, and hold one of this process's places while inside."""
@@ -74,52 +77,82 @@ class FleetLimiter:
 
     def pause(self, kind: RequestKind, delay_s: float) -> None:
         """Let nothing of this kind pass in the whole fleet for `delay_s` seconds, and lower its pace."""
-        self._alone.pause(kind, delay_s)
+        if self._share:
+            self._share.pause(kind, delay_s)
         if kind in self._turns:
             self._turns[kind].refused(delay_s)
 
     async def aclose(self) -> None:
         """Stop asking, once nobody waits any more; the connection to Redis is the caller's."""
+        if self._coming_back:
+            self._coming_back.cancel()
+            await asyncio.wait([self._coming_back])
         for line in self._lines.values():
             await line.aclose()
 
     @asynccontextmanager
     async def _hold(self, kind: RequestKind) -> AsyncIterator[Turn | None]:
-        if kind not in self._lines:
-            yield None
-        elif turn := await self._turn_of_the_fleet(self._lines[kind]):
-            try:
-                yield None if kind is RequestKind.BODY else turn
-            finally:
-                turn.end()
-        else:
-            async with self._alone.slot(kind) as own_turn:
-                yield own_turn
+        async with AsyncExitStack() as held:
+            yield await self._take_turn(kind, held) if kind in self._lines else None
 
-    async def _turn_of_the_fleet(self, line: Line) -> _FleetTurn | None:
-        """Wait for a turn; None while the fleet's count is out of reach."""
-        if monotonic() < self._alone_until:
-            return None
+    async def _take_turn(self, kind: RequestKind, held: AsyncExitStack) -> Turn | None:
+        """Wait for a turn, of the fleet's or of the own share, whichever counts when it comes."""
+        while True:
+            if self._share:
+                if own_turn := await self._turn_alone(self._share, kind, held):
+                    return own_turn
+                continue
+            line = self._lines[kind]
+            try:
+                turn = _FleetTurn(line, await line.wait())
+            except REDIS_AWAY as error:
+                self._go_alone(error)
+                continue
+            held.callback(turn.end)
+            return None if kind is RequestKind.BODY else turn
+
+    async def _turn_alone(self, share: LocalLimiter, kind: RequestKind, held: AsyncExitStack) -> Turn | None:
+        """Wait for a turn of the own share; None where the fleet's count is within reach before it comes."""
         try:
-            number = await line.wait()
-        except REDIS_AWAY as error:
-            self._go_alone(error)
+            async with asyncio.timeout(None) as wait:
+                self._in_line_alone.add(wait)
+                return await held.enter_async_context(share.slot(kind))
+        except TimeoutError:
             return None
-        if self._alone_until:
-            self._alone_until = 0.0
-            log.info("request budget shared with the fleet again")
-        return _FleetTurn(line, number)
+        finally:
+            self._in_line_alone.discard(wait)
 
     def _go_alone(self, error: BaseException) -> None:
-        is_alone_already = self._alone_until > 0
-        self._alone_until = monotonic() + _ALONE_S
-        if is_alone_already:
+        if self._share:  # another request has found out before
             return
         workers = max([1, *(turns.workers for turns in self._turns.values())])
         log.warning("request budget not shared, Redis is away", share=f"1/{workers}", error=str(error))
-        self._alone = self._own_share(workers)
-        for kind in self._rates:  # what the fleet sent just now still counts
-            self._alone.pause(kind, 1.0)
+        self._share = self._own_share(workers)
+        self._hold_off(self._share, _PAST_S)  # what the fleet sent just now still counts
+        self._coming_back = asyncio.create_task(self._come_back(self._share), name="budget comes back")
+
+    def _hold_off(self, share: LocalLimiter, delay_s: float) -> None:
+        for kind in self._rates:
+            share.pause(kind, delay_s)
+
+    async def _come_back(self, share: LocalLimiter) -> None:
+        """Return to the fleet's count as soon as it is within reach, and what was sent alone is past."""
+        while not await self._is_within_reach():  # noqa: ASYNC110 — nothing here is told when Redis is back
+            await asyncio.sleep(_ASK_AGAIN_S)
+        self._hold_off(share, 2 * _PAST_S)  # it gives out no more turns
+        await asyncio.sleep(_PAST_S)
+        self._share = None
+        log.info("request budget shared with the fleet again")
+        for wait in self._in_line_alone:
+            wait.reschedule(asyncio.get_running_loop().time())
+
+    async def _is_within_reach(self) -> bool:
+        """Whether Redis takes a write: one that may only be read, or is still loading, keeps no count."""
+        try:
+            await next(iter(self._turns.values())).leave(self._owner)
+        except REDIS_AWAY:
+            return False
+        return True
 
     def _own_share(self, workers: int) -> LocalLimiter:
         slowest = {
