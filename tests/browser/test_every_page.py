@@ -77,7 +77,7 @@ async def test_the_keyboard_reaches_everything_and_shows_where_it_is(
         for pause in await tab.page.get_by_role("button", name="Pause updates").all():
             await pause.press("Enter")  # what moves would be counted at one time, and reached at another
         reached = await tab_through(tab.page)
-        missed = await tab.page.locator(FOCUSABLE).evaluate_all("all => all.filter(each => !places.has(each)).length")
+        missed = await tab.page.locator(FOCUSABLE).evaluate_all("all => all.filter(each => !tabStops.has(each)).length")
     assert [each["text"] for each in reached if not each["is_shown"]] == []
     assert missed == 0
 
@@ -91,11 +91,11 @@ FOCUSABLE = ", ".join(
 )
 
 _FOCUSED = """() => {
-  window.places ??= new Map();
+  window.tabStops ??= new Map();
   const it = document.activeElement, style = getComputedStyle(it);
   if (it === document.body) return null;
-  if (!places.has(it)) places.set(it, places.size);
-  return {place: places.get(it), text: (it.textContent || it.name || it.id).trim().slice(0, 60),
+  if (!tabStops.has(it)) tabStops.set(it, tabStops.size);
+  return {place: tabStops.get(it), text: (it.textContent || it.name || it.id).trim().slice(0, 60),
     is_shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none"};
 }"""
 
