@@ -81,7 +81,10 @@ class Keeper:
                 if not self._ensure_server():
                     return self._give_up("the server does not start")
                 time.sleep(_TICK_S)
-            self._stop_server()  # users.lock is still held: who joins now waits, and then starts anew
+            try:
+                self._stop_server()  # users.lock is still held: who joins now waits, and then starts anew
+            except FileNotFoundError:
+                return self._give_up("the folder was removed")
         return 0
 
     def _owns_folder(self, users: IO[bytes]) -> bool:

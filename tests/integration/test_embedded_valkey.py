@@ -242,6 +242,16 @@ def test_a_folder_that_was_removed_takes_its_server_along(tmp_path: Path) -> Non
         wait_until("the server ends", lambda: ended(server))
 
 
+def test_a_folder_that_is_removed_as_its_last_user_leaves_takes_its_server_along(tmp_path: Path) -> None:
+    """As a temporary folder is."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with EmbeddedValkey(folder) as valkey:
+        server = server_of(valkey)
+    folder.rename(tmp_path / "moved")
+    wait_until("the server ends", lambda: ended(server))
+
+
 def test_a_data_folder_that_cannot_be_one_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EmbeddedUnavailable, match=r"file/data cannot be used: Not a directory; set ORDERS_DATA_DIR"):
