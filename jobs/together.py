@@ -29,12 +29,13 @@ class Together:
     """Runs scripts, each on its own, but sent with those that are asked for in the same turn of the loop.
 
     Most of what a command costs a process is the round trip, and a busy worker commits dozens of stages in one turn. An
-    idle one has nothing to gain by this, and waits for nothing.
+    idle one has nothing to gain by this: what is asked for while nothing else is under way goes out at once.
     """
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._asked: list[_Asked] = []
+        self._under_way = 0
         self._sending: set[asyncio.Task[None]] = set()
 
     async def run(self, script: AsyncScript, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -43,13 +44,20 @@ class Together:
         Raises:
             RedisError, OSError: as the script would raise them alone; it may have run all the same.
         """
+        self._under_way += 1
+        try:
+            answer = _ASK_ALONE if self._under_way == 1 else await self._ask_together(script, keys, args)
+            return await script(keys, args) if answer is _ASK_ALONE else answer
+        finally:
+            self._under_way -= 1
+
+    async def _ask_together(self, script: AsyncScript, keys: Sequence[str], args: Sequence[Any]) -> Any:
         loop = asyncio.get_running_loop()
         if not self._asked:
             loop.call_soon(self._send)
         asked = _Asked(script, keys, args, loop.create_future())
         self._asked.append(asked)
-        answer = await asked.answer
-        return await script(keys, args) if answer is _ASK_ALONE else answer
+        return await asked.answer
 
     def _send(self) -> None:
         asked = [each for each in self._asked if not each.answer.done()]  # one who was cancelled asks no more

@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         default="arq:queue",
         description="arq's queue; one name, and one Redis database, per fleet",
     )
-    slots: Count = Field(default=16, description="jobs one worker runs at a time")
+    slots: Count = Field(default=32, description="jobs one worker runs at a time")
     lease_s: float = Field(
         # with a poll on top, a killed worker's jobs start elsewhere within 15 s
         default=12,
