@@ -32,7 +32,7 @@ from worker.stage_jobs import StageJobs
 log = structlog.get_logger(__name__)
 
 _ASK_AFTER = 1 / 6  # of a lease: a duty whose holder was killed is taken over within 15 s of a lease of 12
-_EVERY_S = 1.0  # between two looks into the watch list
+_EVERY_S = 1.25  # between two looks into the watch list
 _SWEEP_EVERY_S = 60.0
 _PAGE = 500
 

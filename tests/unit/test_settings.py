@@ -59,7 +59,7 @@ def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("REDIS_URL", "PL_API_KEY", "ORDERS_SLOTS", "PORT"):
         monkeypatch.setenv(name, "")
     settings = Settings()
-    assert (settings.redis_url, settings.api_key, settings.slots, settings.web_port) == (None, None, 16, 8000)
+    assert (settings.redis_url, settings.api_key, settings.slots, settings.web_port) == (None, None, 32, 8000)
 
 
 def test_the_web_port_may_come_from_a_procfile_manager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Failures(BaseModel):
     """What failed or expired, the most frequent cause first."""
 
     causes: list[CauseView]
-    looked_at: int = Field(description="How many runs were grouped: the newest 5,000 at most.")
+    looked_at: int = Field(description="How many runs were grouped: the newest 2,000 at most.")
     failed: int = Field(description="How many runs there are that failed or expired.")
 
     @classmethod
