@@ -63,6 +63,7 @@ class Claims:
         self._hand_back = redis.register_script(script_source("hand_back"))
         self._finish = redis.register_script(script_source("finish"))
         self._together = Together(redis)
+        self.ends_under_way = 0  # of plain jobs
 
     async def any_due(self) -> bool:
         """Whether there is anything to claim: a single command, for polls, which mostly find nothing."""
@@ -153,22 +154,26 @@ class Claims:
             forget_abort: whether there may be a wish to abort it that must not outlive it.
             keep_mark_s: how long nobody may start a job of this id, as arq wants it of its cron jobs.
         """
-        done = await self._together.run(
-            self._finish,
-            keys=[
-                self._queue,
-                keys.in_progress(job_id),
-                keys.retry(job_id),
-                keys.job(job_id),
-                keys.result(job_id),
-                keys.ABORTS if forget_abort else "",
-            ],
-            args=[
-                self._owner,
-                job_id,
-                result or b"",
-                0 if result_s is None else max(1, round(result_s * 1000)),
-                -1 if keep_mark_s is None else max(1, round(keep_mark_s * 1000)),
-            ],
-        )
+        self.ends_under_way += 1
+        try:
+            done = await self._together.run(
+                self._finish,
+                keys=[
+                    self._queue,
+                    keys.in_progress(job_id),
+                    keys.retry(job_id),
+                    keys.job(job_id),
+                    keys.result(job_id),
+                    keys.ABORTS if forget_abort else "",
+                ],
+                args=[
+                    self._owner,
+                    job_id,
+                    result or b"",
+                    0 if result_s is None else max(1, round(result_s * 1000)),
+                    -1 if keep_mark_s is None else max(1, round(keep_mark_s * 1000)),
+                ],
+            )
+        finally:
+            self.ends_under_way -= 1
         return bool(done)

@@ -248,8 +248,8 @@ class OrderWorker(Worker):
         self.job_counter -= 1
         if task in self._going_on:
             self._going_on.remove(task)
-        else:
-            self._wake.set()  # a slot is free
+        elif not self.claims.ends_under_way or 2 * self.job_counter <= self.max_jobs:
+            self._wake.set()  # a slot is free, and no other is about to be: one claim fills them all
         if self.tasks.get(job_id) is task:  # not if the job was claimed again while a hook told of its end
             del self.tasks[job_id]
             self._claimed.pop(job_id, None)
