@@ -53,7 +53,7 @@ async def test_a_script_that_fails_fails_for_its_asker_only(redis: ArqRedis) -> 
     await redis.set("n", 1)
     asked = [together.run(script, keys=["n"], args=[1]) for script in (add, broken, add)]
     first, broke, last = await asyncio.gather(*asked, return_exceptions=True)
-    assert (first, last) == (2, 3)
+    assert {first, last} == {2, 3}  # the first goes alone, and may come later
     assert isinstance(broke, ResponseError)
     assert "WRONGTYPE" in str(broke)
 
