@@ -95,7 +95,10 @@ def main() -> None:
     options = parser.parse_args()
     claims = [claim for claim in CLAIMS if not options.only or claim.name in options.only]
     load = f"{os.getloadavg()[0]:.1f}"
-    with tempfile.TemporaryDirectory() as scratch, EmbeddedValkey(Path(scratch)) as valkey:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        EmbeddedValkey(Path(scratch)) as valkey,
+    ):
         all_hold = asyncio.run(measure(claims, valkey.url, Path(scratch), is_quick=options.quick))
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; load of the machine before: {load}")
     sys.exit(not all_hold)

@@ -238,7 +238,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100_000)
     options = parser.parse_args()
     load = f"{os.getloadavg()[0]:.1f}"
-    with tempfile.TemporaryDirectory() as scratch, EmbeddedValkey(Path(scratch) / "valkey") as valkey:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        EmbeddedValkey(Path(scratch) / "valkey") as valkey,
+    ):
         holds = asyncio.run(run(valkey.url, options.runs, Path(scratch)))
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; load of the machine before: {load}")
     sys.exit(not holds)
